@@ -1,0 +1,1 @@
+"""The gateway core: IKE engine, policy, transactions and data path. Imports neither netconf nor telemetry."""

@@ -1,0 +1,1 @@
+"""The gateway's configuration as values, what differs between two of them, and the transaction that applies one."""
