@@ -36,7 +36,7 @@ install: ## what running needs: Debian packages, .venv, the Rust extension
 peers: ## install, and the peers that the demo and the tests use
 	@packaging/bootstrap.sh --peers
 
-lock: install ## write packaging/requirements.lock anew from pyproject.toml
+lock: ## write packaging/requirements.lock anew from pyproject.toml
 	@$(PYTHON) -m piptools compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	    --no-emit-find-links --no-emit-trusted-host --no-header --output-file packaging/requirements.lock pyproject.toml
 
