@@ -94,7 +94,11 @@ class ServiceView:
 
 @dataclass(frozen=True, slots=True)
 class WorkerView:
-    """An ipsecmgr or the data path: its process and what its engine counted (names are `nf.ike.counters`)."""
+    """An ipsecmgr or the data path: its process and what its engine counted (names are `nf.ike.counters`).
+
+    A child that is down has pid 0. gauges: what there is now, counted without listing it, so that a scrape stays cheap: "ike-sas.half-open",
+    "ike-sas.established", "ike-sas.other" (closing, rekeyed) and "child-sas".
+    """
 
     name: str
     pid: int
@@ -103,6 +107,7 @@ class WorkerView:
     cpu_s: float
     rss_octets: int
     counters: dict[str, int] = field(default_factory=dict)
+    gauges: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,10 +230,11 @@ class LocalUser:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A TCP address to listen on."""
+    """A TCP address to listen on. name: the key of its list entry, for error paths; empty for a default."""
 
     address: str
     port: int
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,57 @@
+"""The IKE engine's counters as families: `nf.ike.counters` names them, this table gives each its Prometheus name and
+its labels' names.
+"""
+
+from __future__ import annotations
+
+from nf.ike.counters import FAMILIES
+from telemetry.families import Family, Kind, Label
+
+_TABLE: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
+    # engine's family, name, labels, bulk statistics variables of StarOS
+    ("datagrams-in", "ipsec_ike_datagrams_received", (), ""),
+    ("datagrams-out", "ipsec_ike_datagrams_sent", (), ""),
+    ("requests-in", "ipsec_ike_requests_received", ("exchange",), ""),
+    ("requests-out", "ipsec_ike_requests_sent", ("exchange",), ""),
+    ("responses-in", "ipsec_ike_responses_received", ("exchange",), ""),
+    ("responses-out", "ipsec_ike_responses_sent", ("exchange",), ""),
+    ("retransmits", "ipsec_ike_retransmissions", ("message",), ""),
+    ("dropped", "ipsec_ike_dropped_datagrams", ("reason",), ""),
+    ("setups-attempted", "ipsec_ike_setups_attempted", ("role",), ""),
+    ("setups-succeeded", "ipsec_ike_setups_succeeded", ("role",), ""),
+    ("setups-failed", "ipsec_ike_setups_failed", ("reason",), ""),
+    (
+        "half-open-expired",
+        "ipsec_ike_half_open_expired",
+        ("after",),
+        "ikev2-exp-half-open-sa, ikev2-exp-half-open-sa-noxchg",
+    ),
+    ("ike-sas-closed", "ipsec_ike_sas_closed", ("cause",), ""),
+    ("child-sas-created", "ipsec_child_sas_made", ("role",), ""),
+    ("child-sas-closed", "ipsec_child_sas_closed", (), ""),
+    ("child-sas-refused", "ipsec_child_sas_refused", ("role",), ""),
+    ("rekeys", "ipsec_rekeys", ("kind", "outcome"), ""),
+    ("cookies", "ipsec_ike_cookies", ("event",), ""),
+    ("dpd", "ipsec_ike_liveness_checks", ("event",), ""),
+    ("notifies-in", "ipsec_ike_notifies_received", ("notify",), ""),
+    ("notifies-out", "ipsec_ike_notifies_sent", ("notify",), ""),
+    ("addresses", "ipsec_ike_inner_addresses", ("event",), ""),
+    ("exceptions", "ipsec_ike_exceptions", (), ""),
+)
+
+
+def _family(engine_name: str, name: str, labels: tuple[str, ...], original: str) -> Family:
+    help_text, sets = FAMILIES[engine_name]
+    return Family(
+        name,
+        Kind.COUNTER,
+        help_text,
+        labels=tuple(Label(label, values) for label, values in zip(labels, sets, strict=True)),
+        original=original,
+    )
+
+
+ENGINE_FAMILIES: dict[str, Family] = {row[0]: _family(*row) for row in _TABLE}
+"""The engine's family name -> its row of the catalogue. All are counters; a sample's name in the engine is
+`family.label.label`.
+"""
