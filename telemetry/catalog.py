@@ -16,6 +16,10 @@ POOL = Label("pool")
 WORKER = Label("worker")
 VERSION = Label("version")
 DIRECTION = Label("direction", ("inbound", "outbound"))
+ESP_DROP_REASONS = (
+    *("no-sa", "replay", "integrity", "malformed", "selector", "no-policy", "expired", "too-big", "sequence-exhausted"),
+    *("queue-full", "send-error", "tun-error", "other"),
+)
 OUTCOMES = (
     # "ok" or the error-tag of the reply (RFC 6241 appendix A)
     *(
@@ -91,7 +95,7 @@ ESP_DROPS = Family(
     "ipsec_esp_dropped_packets",
     Kind.COUNTER,
     "Packets that the data path dropped, by direction and reason.",
-    labels=(DIRECTION, Label("reason", ("other",))),
+    labels=(DIRECTION, Label("reason", ESP_DROP_REASONS)),
 )
 DATAPATH_SAS = Family("ipsec_datapath_sas", Kind.GAUGE, "ESP SAs that the data path holds now; a Child SA is two.")
 

@@ -85,7 +85,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """A family with its values at one scrape: rows of label values (in the order of the family's labels) and a value."""
+    """A family with its values at one scrape: rows of label values, in the order of the labels, and a value."""
 
     family: Family
     rows: tuple[tuple[tuple[str, ...], float | Histogram], ...]

@@ -31,8 +31,9 @@ class _Server(web.Server):
     """
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        if len(self._connections) >= MAX_CONNECTIONS:
-            next(iter(self._connections.values())).abort()
+        live = [other for other in self._connections.values() if not other.is_closing()]
+        if len(live) >= MAX_CONNECTIONS:
+            live[0].abort()
         super().connection_made(handler, transport)
 
 
