@@ -1,0 +1,54 @@
+"""Identification payloads (RFC 7296 section 3.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from nf.wire.cursor import Reader, Writer
+from nf.wire.iana import PayloadType
+from nf.wire.limits import DEFAULT_LIMITS, Limits
+
+
+@dataclass(frozen=True, slots=True)
+class IdPayload:
+    """An identity: id_type is any number, data is in the octets that type defines.
+
+    reserved: the three RESERVED octets as they were received. They mean nothing, but AUTH covers them as sent (section
+    2.15), so `body` must give back what was on the wire.
+    """
+
+    id_type: int
+    data: bytes
+    reserved: bytes = b"\0\0\0"
+
+    @classmethod
+    def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> Self:
+        """Raise WireError when `body` is under 4 octets."""
+        r = Reader(body, "ID")
+        id_type = r.u8()
+        reserved = r.take(3)
+        return cls(id_type, r.rest(), reserved)
+
+    def encode(self, w: Writer) -> None:
+        """Append the payload body."""
+        w.put(self.body)
+
+    @property
+    def body(self) -> bytes:
+        """RestOfInitIDPayload or RestOfRespIDPayload of section 2.15: what prf(SK_p, ...) is taken of."""
+        return bytes((self.id_type,)) + self.reserved + self.data
+
+
+@dataclass(frozen=True, slots=True)
+class IdiPayload(IdPayload):
+    """IDi: the identity of the original initiator."""
+
+    payload_type: ClassVar[PayloadType] = PayloadType.IDI
+
+
+@dataclass(frozen=True, slots=True)
+class IdrPayload(IdPayload):
+    """IDr: the identity of the original responder, or which one the initiator asks for."""
+
+    payload_type: ClassVar[PayloadType] = PayloadType.IDR

@@ -1,0 +1,35 @@
+"""Nonce payload (RFC 7296 section 3.9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from nf.wire.cursor import Reader, Writer
+from nf.wire.errors import WireError
+from nf.wire.iana import PayloadType
+from nf.wire.limits import DEFAULT_LIMITS, Limits
+
+MIN_NONCE_OCTETS = 16
+MAX_NONCE_OCTETS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class NoncePayload:
+    """Ni or Nr: 16 to 256 octets. That it has half the PRF's key size (section 2.10) is for the task to see to."""
+
+    payload_type: ClassVar[PayloadType] = PayloadType.NONCE
+
+    nonce: bytes = field(repr=False)
+
+    @classmethod
+    def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> NoncePayload:
+        """Raise WireError when the nonce is under 16 or over 256 octets."""
+        nonce = Reader(body, "Nonce").rest()
+        if not MIN_NONCE_OCTETS <= len(nonce) <= MAX_NONCE_OCTETS:
+            raise WireError("Nonce", f"{len(nonce)} octets")
+        return cls(nonce)
+
+    def encode(self, w: Writer) -> None:
+        """Append the payload body."""
+        w.put(self.nonce)

@@ -1,0 +1,48 @@
+"""Notify payload (RFC 7296 section 3.10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nf.wire.cursor import Reader, Writer
+from nf.wire.iana import FIRST_STATUS_NOTIFY, PayloadType
+from nf.wire.limits import DEFAULT_LIMITS, Limits
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyPayload:
+    """notify_type: a NotifyType or any other number. protocol and spi name an existing SA, else 0 and empty.
+
+    A Child SA's SPI is 4 octets, with REKEY_SA and CHILD_SA_NOT_FOUND; a wrong size is for the task to refuse.
+    """
+
+    payload_type: ClassVar[PayloadType] = PayloadType.NOTIFY
+
+    notify_type: int
+    data: bytes = b""
+    protocol: int = 0
+    spi: bytes = b""
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the type is in the error range; unknown error types count as errors (section 3.10.1)."""
+        return self.notify_type < FIRST_STATUS_NOTIFY
+
+    @classmethod
+    def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> NotifyPayload:
+        """Raise WireError when `body` is under 4 octets or the SPI size is more than what follows."""
+        r = Reader(body, "N")
+        protocol = r.u8()
+        spi_octets = r.u8()
+        notify_type = r.u16()
+        spi = r.take(spi_octets)
+        return cls(notify_type, r.rest(), protocol, spi)
+
+    def encode(self, w: Writer) -> None:
+        """Append the payload body."""
+        w.u8(self.protocol)
+        w.u8(len(self.spi))
+        w.u16(self.notify_type)
+        w.put(self.spi)
+        w.put(self.data)

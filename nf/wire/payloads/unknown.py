@@ -1,0 +1,19 @@
+"""A payload of a type that we do not know (RFC 7296 section 2.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nf.wire.cursor import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownPayload:
+    """A non-critical payload that was passed over; kept so that a message can be shown and encoded again."""
+
+    payload_type: int
+    body: bytes
+
+    def encode(self, w: Writer) -> None:
+        """Append the payload body."""
+        w.put(self.body)

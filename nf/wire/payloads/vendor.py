@@ -1,0 +1,28 @@
+"""Vendor ID payload (RFC 7296 section 3.12)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nf.wire.cursor import Reader, Writer
+from nf.wire.iana import PayloadType
+from nf.wire.limits import DEFAULT_LIMITS, Limits
+
+
+@dataclass(frozen=True, slots=True)
+class VendorIdPayload:
+    """Opaque octets by which an implementation is known."""
+
+    payload_type: ClassVar[PayloadType] = PayloadType.VENDOR_ID
+
+    vendor_id: bytes
+
+    @classmethod
+    def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> VendorIdPayload:
+        """Any octets, none included."""
+        return cls(Reader(body, "V").rest())
+
+    def encode(self, w: Writer) -> None:
+        """Append the payload body."""
+        w.put(self.vendor_id)

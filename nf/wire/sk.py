@@ -1,0 +1,101 @@
+"""Seal and open the Encrypted payload (RFC 7296 section 3.14; RFC 5282 for combined-mode ciphers)."""
+
+from __future__ import annotations
+
+import struct
+
+from nf.crypto.errors import AuthenticityError
+from nf.crypto.sk_cipher import SkCipher
+from nf.wire.cursor import Reader, Writer
+from nf.wire.errors import IntegrityError, InvalidMajorVersion, InvalidSyntax, WireError
+from nf.wire.iana import PayloadType
+from nf.wire.limits import DEFAULT_LIMITS, Limits
+from nf.wire.message import (
+    GENERIC_HEADER_OCTETS,
+    HEADER_OCTETS,
+    Header,
+    Message,
+    decode_chain,
+    encode_chain,
+    first_type,
+)
+from nf.wire.payloads import Payload
+
+_GENERIC = struct.Struct(">BBH")
+_SK = int(PayloadType.SK)
+_SEALED_AT = HEADER_OCTETS + GENERIC_HEADER_OCTETS
+
+
+def seal(header: Header, payloads: tuple[Payload, ...], cipher: SkCipher, iv: bytes) -> bytes:
+    """The datagram with `payloads` inside an Encrypted payload, which is its only one.
+
+    cipher: of our direction (`IkeSuite.ciphers`). iv: cipher.iv_octets octets of Random, used once: unpredictable for
+    CBC, never repeated under a key for combined modes (64 random bits: 2^-39 to collide in 2^13 messages, a day's worth).
+    Padding is the shortest the cipher allows. Raise ValueError for an IV of another size.
+    """
+    if len(iv) != cipher.iv_octets:
+        raise ValueError(f"IV of {len(iv)} octets, {cipher.iv_octets} wanted")
+    inner = Writer()
+    encode_chain(inner, payloads)
+    pad = -(len(inner) + 1) % cipher.block_octets
+    inner.zeros(pad)
+    inner.u8(pad)
+    sealed_octets = cipher.iv_octets + len(inner) + cipher.icv_octets
+    w = Writer()
+    header.encode(w, _SK, _SEALED_AT + sealed_octets)
+    w.u8(first_type(payloads))
+    w.u8(0)
+    w.u16(GENERIC_HEADER_OCTETS + sealed_octets)
+    aad = w.getvalue()
+    return aad + cipher.seal(aad, iv, inner.getvalue())
+
+
+def open(datagram: bytes, header: Header, cipher: SkCipher, limits: Limits = DEFAULT_LIMITS) -> Message:
+    """The message inside the Encrypted payload, its ICV verified before anything inside is looked at.
+
+    header: what `Header.decode` gave for this datagram. cipher: of the peer's direction.
+    Raise IntegrityError when the ICV is wrong; WireError when there is no Encrypted payload, it is not the last or too
+    short. What is raised after the ICV verified is of class InvalidSyntax or UnsupportedCriticalPayload, and may
+    be answered in a protected response; before it, nothing may.
+    """
+    if header.major != 2:
+        raise InvalidMajorVersion(header.major)
+    first_inner, sealed_at = _find(datagram, header, limits)
+    sealed = datagram[sealed_at:]
+    overhead = cipher.iv_octets + cipher.icv_octets
+    octets = len(sealed) - overhead
+    if octets <= 0 or octets % cipher.block_octets:
+        raise WireError("SK", f"{octets} octets of ciphertext")
+    try:
+        plaintext = cipher.open(datagram[:sealed_at], sealed)
+    except AuthenticityError:
+        raise IntegrityError from None
+    if sealed_at != _SEALED_AT:
+        raise InvalidSyntax("SK", "payloads outside the Encrypted payload")
+    end = octets - 1 - plaintext[-1]
+    if end < 0:
+        raise InvalidSyntax("SK", "more padding than octets")
+    try:
+        payloads = decode_chain(plaintext[:end], 0, first_inner, limits)
+    except WireError as error:
+        if type(error) is WireError:  # say by the class that the octets were authenticated
+            raise InvalidSyntax(error.where, error.reason) from error
+        raise
+    return Message(header, payloads, protected=True)
+
+
+def _find(datagram: bytes, header: Header, limits: Limits) -> tuple[int, int]:
+    """(type of the first payload inside, offset of the IV) of the Encrypted payload; others before it are passed."""
+    r = Reader(datagram, "SK", HEADER_OCTETS)
+    next_payload = header.next_payload
+    for _ in range(limits.payloads):
+        if not next_payload:
+            break
+        payload_type = next_payload
+        next_payload, _flags, length = r.fields(_GENERIC)
+        if payload_type == _SK:
+            if length - GENERIC_HEADER_OCTETS != r.remaining:
+                raise WireError("SK", "not the last payload, or cut short")
+            return next_payload, r.position
+        r.skip(length - GENERIC_HEADER_OCTETS)
+    raise WireError("SK", "no Encrypted payload")
