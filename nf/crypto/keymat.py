@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nf.crypto.errors import AuthenticityError
 from nf.crypto.prf import Prf
 from nf.crypto.secret import Secret
 
@@ -91,7 +93,7 @@ def signed_octets(prf: Prf, first_message: bytes, peer_nonce: bytes, sk_p: bytes
     """InitiatorSignedOctets or ResponderSignedOctets (section 2.15).
 
     first_message: the signer's IKE_SA_INIT datagram as it was sent, without non-ESP marker; the last one after
-    COOKIE or INVALID_KE_PAYLOAD. peer_nonce: of the other end. sk_p: of the signer. id_body: `IdPayload.body` of the signer.
+    COOKIE or INVALID_KE_PAYLOAD. peer_nonce: of the other end. sk_p and id_body (`IdPayload.body`): of the signer.
     """
     return first_message + peer_nonce + prf.prf(sk_p, id_body)
 
@@ -101,9 +103,10 @@ def psk_auth(prf: Prf, psk: Secret, signed: bytes) -> bytes:
     return prf.prf(psk_key(prf, psk).octets, signed)
 
 
-def verify_psk_auth(prf: Prf, psk: Secret, signed: bytes, auth_data: bytes) -> bool:
-    """Whether a peer's AUTH data is right, in constant time."""
-    return Secret(psk_auth(prf, psk, signed)) == Secret(auth_data)
+def verify_psk_auth(prf: Prf, psk: Secret, signed: bytes, auth_data: bytes) -> None:
+    """Raise AuthenticityError unless a peer's AUTH data is right; takes constant time."""
+    if not hmac.compare_digest(psk_auth(prf, psk, signed), auth_data):
+        raise AuthenticityError("AUTH")
 
 
 def _split(octets: bytes, *sizes: int) -> list[bytes]:

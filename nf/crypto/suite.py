@@ -25,11 +25,11 @@ class IkeSuite:
 
     @classmethod
     def of(cls, encr: int, key_bits: int, prf: int, integ: int, ke_method: int) -> IkeSuite:
-        """From IANA numbers, 0 for no integ. Raise UnsupportedTransform, also for an integ that is missing or too much."""
+        """From IANA numbers, 0 for no integ. Raise UnsupportedTransform, also for an integ missing or too much."""
         spec = registry.encr(encr, key_bits)
         if not spec.ike:
             raise UnsupportedTransform(f"ENCR {encr} for IKE")
-        return cls(spec, registry.prf(prf), _integ(spec, integ, required=True), registry.ke(ke_method))
+        return cls(spec, registry.prf(prf), _integ(spec, integ), registry.ke(ke_method))
 
     def ciphers(self, keys: IkeKeys) -> tuple[SkCipher, SkCipher]:
         """Ciphers for what the original initiator sends, and for what the original responder sends."""
@@ -56,14 +56,14 @@ class ChildSuite:
         """
         spec = registry.encr(encr, key_bits)
         ke = registry.ke(ke_method) if ke_method else None
-        return cls(spec, _integ(spec, integ, required=True), ke, esn)
+        return cls(spec, _integ(spec, integ), ke, esn)
 
 
-def _integ(spec: EncrSpec, integ: int, *, required: bool) -> Integ | None:
+def _integ(spec: EncrSpec, integ: int) -> Integ | None:
     if spec.combined:
         if integ:
             raise UnsupportedTransform(f"INTEG {integ} beside combined-mode ENCR {spec.encr_id}")
         return None
-    if not integ and required:
+    if not integ:
         raise UnsupportedTransform(f"ENCR {spec.encr_id} without INTEG")
     return registry.integ(integ)

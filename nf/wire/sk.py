@@ -30,7 +30,7 @@ def seal(header: Header, payloads: tuple[Payload, ...], cipher: SkCipher, iv: by
     """The datagram with `payloads` inside an Encrypted payload, which is its only one.
 
     cipher: of our direction (`IkeSuite.ciphers`). iv: cipher.iv_octets octets of Random, used once: unpredictable for
-    CBC, never repeated under a key for combined modes (64 random bits: 2^-39 to collide in 2^13 messages, a day's worth).
+    CBC, never repeated under a key for combined modes (64 random bits: 2^-39 to collide in a day's 2^13 messages).
     Padding is the shortest the cipher allows. Raise ValueError for an IV of another size.
     """
     if len(iv) != cipher.iv_octets:

@@ -18,7 +18,7 @@ _KEY_LENGTH = int(AttributeType.KEY_LENGTH)
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """An attribute that is no usable Key Length; value is an int in the two-octet format, else octets (section 3.3.5)."""
+    """An attribute that is no usable Key Length; value: an int in the two-octet format, else octets (section 3.3.5)."""
 
     attribute_type: int
     value: int | bytes
