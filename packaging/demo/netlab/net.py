@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import itertools
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ T = TypeVar("T")
 _CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
+_numbers = itertools.count(1)
 _HZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -212,7 +214,7 @@ class Lab:
     def __init__(self, prefix: str, directory: Path, keep: bool = False) -> None:
         if os.geteuid() != 0:
             raise LabError("network namespaces need root: run this as root (sudo)")
-        self.prefix = f"{prefix}{os.getpid()}"
+        self.prefix = f"{prefix}{os.getpid()}.{next(_numbers)}"
         self.directory = directory
         self.keep = keep
         self.namespaces: dict[str, Namespace] = {}

@@ -104,9 +104,11 @@ class StrongSwan:
         secrets: Mapping[str, str] | None = None,
         pools: Mapping[str, Mapping[str, Value]] | None = None,
     ) -> None:
-        """Load connections (as the swanctl.conf sections are), PSKs by identity, and address pools."""
+        """Load connections (as swanctl.conf sections are), PSKs by identity (empty: anyone's), and address pools."""
         for owner, secret in (secrets or {}).items():
-            self.vici.command("load-shared", {"type": "IKE", "id": f"s-{owner}", "data": secret, "owners": [owner]})
+            self.vici.command(
+                "load-shared", {"type": "IKE", "id": f"s-{owner}", "data": secret, "owners": [owner] if owner else []}
+            )
         for name, pool in (pools or {}).items():
             self.vici.command("load-pool", {name: pool})
         for name, connection in connections.items():

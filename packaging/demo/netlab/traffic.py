@@ -54,8 +54,17 @@ class SteadyPing:
 
     def __init__(self, namespace: Namespace, target: str, source: str | None = None, every_ms: int = 10) -> None:
         self._log = namespace.lab.directory / f"ping-{namespace.name}-{target.replace(':', '_')}-{id(self)}.log"
-        argv = ["ping", "-n", "-q", "-i", f"{every_ms / 1000:.3f}", *(["-I", source] if source else []), target]
+        argv = ["ping", "-n", "-i", f"{every_ms / 1000:.3f}", *(["-I", source] if source else []), target]
         self._process = namespace.spawn(*argv, log=self._log)
+
+    def answers(self) -> int:
+        """How many echo replies came so far."""
+        return _text(self._log).count(" bytes from ")
+
+    def go_on(self, more: int = 20) -> None:
+        """Wait for so many further replies."""
+        goal = self.answers() + more
+        wait_for(f"{more} more replies to ping", lambda: self.answers() >= goal)
 
     def stop(self) -> PingResult:
         """End it and give the counts. The last request may still be under way: it does not count as lost."""
