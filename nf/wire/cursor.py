@@ -1,4 +1,4 @@
-"""Reader and Writer over octets. Every length check of `nf.wire` is made here."""
+"""Reading octets: the length checks of `nf.wire` are here, and in decoders whose whole body has one right size."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from nf.wire.errors import WireError
 
-_ZEROS = bytes(256)
+_GENERIC = struct.Struct(">BBH")
 
 
 class Reader:
@@ -91,53 +91,35 @@ class Reader:
             raise WireError(self.where, f"{self._end - self._pos} octets too many")
 
 
-class Writer:
-    """Builds octets. A number that does not fit its field is our own mistake: OverflowError or ValueError."""
+def head(layout: struct.Struct, body: bytes, where: str) -> tuple[Any, ...]:
+    """The fixed fields at the front of `body`. Raise WireError when it is shorter than they are."""
+    if len(body) < layout.size:
+        raise WireError(where, f"{len(body)} octets, {layout.size} wanted")
+    return layout.unpack_from(body)
 
-    __slots__ = ("_buf",)
 
-    def __init__(self) -> None:
-        self._buf = bytearray()
+def chain(data: bytes, start: int, payload_type: int, last: int, most: int) -> tuple[list[tuple[int, int, bytes]], int]:
+    """The payloads of `data[start:]` as (type, flags, body), by their generic headers (RFC 7296 section 3.2).
 
-    def __len__(self) -> int:
-        return len(self._buf)
-
-    def u8(self, value: int) -> None:
-        """One octet."""
-        self._buf.append(value)
-
-    def u16(self, value: int) -> None:
-        """Two octets, network order."""
-        self._buf += value.to_bytes(2, "big")
-
-    def u32(self, value: int) -> None:
-        """Four octets, network order."""
-        self._buf += value.to_bytes(4, "big")
-
-    def number(self, value: int, octets: int) -> None:
-        """An unsigned number in `octets` octets, network order."""
-        self._buf += value.to_bytes(octets, "big")
-
-    def put(self, octets: bytes) -> None:
-        """Octets as they are."""
-        self._buf += octets
-
-    def zeros(self, n: int) -> None:
-        """`n` zero octets, for RESERVED fields."""
-        self._buf += _ZEROS[:n] if n <= len(_ZEROS) else bytes(n)
-
-    def set_u8(self, position: int, value: int) -> None:
-        """Overwrite one octet written before."""
-        self._buf[position] = value
-
-    def set_u16(self, position: int, value: int) -> None:
-        """Overwrite two octets written before: a length known only at the end."""
-        self._buf[position : position + 2] = value.to_bytes(2, "big")
-
-    def set_u32(self, position: int, value: int) -> None:
-        """Overwrite four octets written before."""
-        self._buf[position : position + 4] = value.to_bytes(4, "big")
-
-    def getvalue(self) -> bytes:
-        """Everything written."""
-        return bytes(self._buf)
+    payload_type: of the first. last: the type that ends the chain whatever its Next Payload says.
+    Returns them with the Next Payload of the last one. Raise WireError when lengths are wrong, octets are left, or
+    there are more than `most`. Not written with a Reader, as this is the hottest loop of all.
+    """
+    payloads: list[tuple[int, int, bytes]] = []
+    end = len(data)
+    at = start
+    current = 0
+    while payload_type and current != last:
+        if len(payloads) == most:
+            raise WireError("payload chain", f"more than {most} payloads")
+        current = payload_type
+        if end - at < _GENERIC.size:
+            raise WireError("payload chain", "truncated header")
+        payload_type, flags, length = _GENERIC.unpack_from(data, at)
+        if not _GENERIC.size <= length <= end - at:
+            raise WireError("payload chain", f"payload {current} of length {length}, {end - at} octets left")
+        payloads.append((current, flags, data[at + _GENERIC.size : at + length]))
+        at += length
+    if at != end:
+        raise WireError("payload chain", f"{end - at} octets too many")
+    return payloads, payload_type

@@ -7,11 +7,10 @@ message in clear, or `nf.wire.sk.open` for one that is sealed.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from nf.wire.cursor import Reader, Writer
+from nf.wire.cursor import chain, head
 from nf.wire.errors import InvalidMajorVersion, UnsupportedCriticalPayload, WireError
 from nf.wire.iana import PayloadType
 from nf.wire.limits import DEFAULT_LIMITS, Limits
@@ -63,9 +62,7 @@ class Header:
         size = len(datagram)
         if size > limits.datagram_octets:
             raise WireError("IKE header", f"datagram of {size} octets")
-        spi_i, spi_r, next_payload, version, exchange, flags, message_id, length = Reader(
-            datagram, "IKE header"
-        ).fields(_HEADER)
+        spi_i, spi_r, next_payload, version, exchange, flags, message_id, length = head(_HEADER, datagram, "IKE header")
         if length != size:
             raise WireError("IKE header", f"length {length} in a datagram of {size} octets")
         return cls(
@@ -82,8 +79,8 @@ class Header:
             length,
         )
 
-    def encode(self, w: Writer, next_payload: int, length: int) -> None:
-        """Append the header with these two fields."""
+    def encode(self, next_payload: int, length: int) -> bytes:
+        """The 28 octets with these two fields."""
         if len(self.spi_i) != 8 or len(self.spi_r) != 8:
             raise ValueError("an IKE SPI has 8 octets")  # struct would pad or cut it without a word
         flags = (
@@ -92,8 +89,8 @@ class Header:
             | (_HIGHER_VERSION if self.higher_version else 0)
         )
         version = self.major << 4 | self.minor
-        w.put(
-            _HEADER.pack(self.spi_i, self.spi_r, next_payload, version, self.exchange, flags, self.message_id, length)
+        return _HEADER.pack(
+            self.spi_i, self.spi_r, next_payload, version, self.exchange, flags, self.message_id, length
         )
 
 
@@ -120,11 +117,8 @@ class Message:
 
     def encode(self) -> bytes:
         """The datagram, in clear. `nf.wire.sk.seal` encodes a protected one."""
-        w = Writer()
-        self.header.encode(w, first_type(self.payloads), 0)
-        encode_chain(w, self.payloads)
-        w.set_u32(24, len(w))
-        return w.getvalue()
+        chain_octets = encode_chain(self.payloads)
+        return self.header.encode(first_type(self.payloads), HEADER_OCTETS + len(chain_octets)) + chain_octets
 
     def first(self, kind: type[P]) -> P | None:
         """The first payload of a class, or None."""
@@ -164,41 +158,34 @@ def decode_chain(data: bytes, start: int, next_payload: int, limits: Limits = DE
     Raise WireError when lengths or count are wrong or octets are left, UnsupportedCriticalPayload for an unknown
     critical type.
     """
-    r = Reader(data, "payload chain", start)
+    raw, next_payload = chain(data, start, next_payload, _SK, limits.payloads)
     payloads: list[Payload] = []
-    while next_payload:
-        if len(payloads) == limits.payloads:
-            raise WireError("payload chain", f"more than {limits.payloads} payloads")
-        payload_type = next_payload
-        next_payload, flags, length = r.fields(_GENERIC)
-        body = r.take(length - GENERIC_HEADER_OCTETS)
+    for payload_type, flags, body in raw:
         decode = DECODERS.get(payload_type)
         if decode is not None:  # the critical bit of a known type says nothing (section 2.5)
             payloads.append(decode(body, limits))
         elif payload_type == _SK:
             payloads.append(SkPayload(next_payload, body))
-            break
         elif flags & _CRITICAL:
             raise UnsupportedCriticalPayload(payload_type)
         else:
             payloads.append(UnknownPayload(payload_type, body))
-    r.expect_end()
     return tuple(payloads)
 
 
-def encode_chain(w: Writer, payloads: Iterable[Payload]) -> None:
-    """Append payloads with their generic headers; the critical bit is 0, as all types we send are of RFC 7296.
+def encode_chain(payloads: tuple[Payload, ...]) -> bytes:
+    """Payloads with their generic headers; the critical bit is 0, as all types we send are of RFC 7296.
 
     An SkPayload must be the last: its Next Payload field names what is inside.
     """
-    previous = -1  # where the Next Payload octet of the payload before is
-    for payload in payloads:
-        start = len(w)
-        if previous >= 0:
-            w.set_u8(previous, payload.payload_type)
-        previous = start
-        w.zeros(4)
-        payload.encode(w)
-        w.set_u16(start + 2, len(w) - start)
+    parts: list[bytes] = []
+    next_payload = 0
+    for payload in reversed(payloads):
+        body = payload.encode()
         if isinstance(payload, SkPayload):
-            w.set_u8(start, payload.first_inner)
+            next_payload = payload.first_inner
+        parts.append(body)
+        parts.append(_GENERIC.pack(next_payload, 0, GENERIC_HEADER_OCTETS + len(body)))
+        next_payload = payload.payload_type
+    parts.reverse()
+    return b"".join(parts)

@@ -6,7 +6,7 @@ import struct
 
 from nf.crypto.errors import AuthenticityError
 from nf.crypto.sk_cipher import SkCipher
-from nf.wire.cursor import Reader, Writer
+from nf.wire.cursor import chain
 from nf.wire.errors import IntegrityError, InvalidMajorVersion, InvalidSyntax, WireError
 from nf.wire.iana import PayloadType
 from nf.wire.limits import DEFAULT_LIMITS, Limits
@@ -35,19 +35,14 @@ def seal(header: Header, payloads: tuple[Payload, ...], cipher: SkCipher, iv: by
     """
     if len(iv) != cipher.iv_octets:
         raise ValueError(f"IV of {len(iv)} octets, {cipher.iv_octets} wanted")
-    inner = Writer()
-    encode_chain(inner, payloads)
+    inner = encode_chain(payloads)
     pad = -(len(inner) + 1) % cipher.block_octets
-    inner.zeros(pad)
-    inner.u8(pad)
-    sealed_octets = cipher.iv_octets + len(inner) + cipher.icv_octets
-    w = Writer()
-    header.encode(w, _SK, _SEALED_AT + sealed_octets)
-    w.u8(first_type(payloads))
-    w.u8(0)
-    w.u16(GENERIC_HEADER_OCTETS + sealed_octets)
-    aad = w.getvalue()
-    return aad + cipher.seal(aad, iv, inner.getvalue())
+    plaintext = inner + bytes(pad) + bytes((pad,))
+    sealed_octets = cipher.iv_octets + len(plaintext) + cipher.icv_octets
+    aad = header.encode(_SK, _SEALED_AT + sealed_octets) + _GENERIC.pack(
+        first_type(payloads), 0, GENERIC_HEADER_OCTETS + sealed_octets
+    )
+    return aad + cipher.seal(aad, iv, plaintext)
 
 
 def open(datagram: bytes, header: Header, cipher: SkCipher, limits: Limits = DEFAULT_LIMITS) -> Message:
@@ -86,16 +81,7 @@ def open(datagram: bytes, header: Header, cipher: SkCipher, limits: Limits = DEF
 
 def _find(datagram: bytes, header: Header, limits: Limits) -> tuple[int, int]:
     """(type of the first payload inside, offset of the IV) of the Encrypted payload; others before it are passed."""
-    r = Reader(datagram, "SK", HEADER_OCTETS)
-    next_payload = header.next_payload
-    for _ in range(limits.payloads):
-        if not next_payload:
-            break
-        payload_type = next_payload
-        next_payload, _flags, length = r.fields(_GENERIC)
-        if payload_type == _SK:
-            if length - GENERIC_HEADER_OCTETS != r.remaining:
-                raise WireError("SK", "not the last payload, or cut short")
-            return next_payload, r.position
-        r.skip(length - GENERIC_HEADER_OCTETS)
-    raise WireError("SK", "no Encrypted payload")
+    raw, first_inner = chain(datagram, HEADER_OCTETS, header.next_payload, _SK, limits.payloads)
+    if not raw or raw[-1][0] != _SK:
+        raise WireError("SK", "no Encrypted payload")
+    return first_inner, len(datagram) - len(raw[-1][2])

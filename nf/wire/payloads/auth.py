@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from nf.wire.cursor import Reader, Writer
+from nf.wire.cursor import head
 from nf.wire.iana import PayloadType
 from nf.wire.limits import DEFAULT_LIMITS, Limits
+
+_HEAD = struct.Struct(">B3x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +25,9 @@ class AuthPayload:
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> AuthPayload:
         """Raise WireError when `body` is under 4 octets."""
-        r = Reader(body, "AUTH")
-        method = r.u8()
-        r.skip(3)
-        return cls(method, r.rest())
+        (method,) = head(_HEAD, body, "AUTH")
+        return cls(method, body[4:])
 
-    def encode(self, w: Writer) -> None:
-        """Append the payload body."""
-        w.u8(self.method)
-        w.zeros(3)
-        w.put(self.data)
+    def encode(self) -> bytes:
+        """The payload body."""
+        return _HEAD.pack(self.method) + self.data

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nf.wire.cursor import Reader, Writer
+from nf.wire.cursor import head
 from nf.wire.iana import PayloadType
 from nf.wire.limits import DEFAULT_LIMITS, Limits
+
+_HEAD = struct.Struct(">B")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,9 @@ class CertPayload:
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> CertPayload:
         """Raise WireError when `body` is empty."""
-        r = Reader(body, "CERT")
-        return cls(r.u8(), r.rest())
+        (encoding,) = head(_HEAD, body, "CERT")
+        return cls(encoding, body[1:])
 
-    def encode(self, w: Writer) -> None:
-        """Append the payload body."""
-        w.u8(self.encoding)
-        w.put(self.data)
+    def encode(self) -> bytes:
+        """The payload body."""
+        return _HEAD.pack(self.encoding) + self.data

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nf.wire.cursor import Reader, Writer
+from nf.wire.cursor import Reader, head
 from nf.wire.errors import WireError
 from nf.wire.iana import PayloadType
 from nf.wire.limits import DEFAULT_LIMITS, Limits
+
+_HEAD = struct.Struct(">B3x")
+_ATTRIBUTE = struct.Struct(">HH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +39,21 @@ class CpPayload:
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> CpPayload:
         """Raise WireError on inconsistent lengths and past the limit."""
-        r = Reader(body, "CP")
-        cfg_type = r.u8()
-        r.skip(3)
+        (cfg_type,) = head(_HEAD, body, "CP")
+        r = Reader(body, "CP", _HEAD.size)
         attributes: list[CpAttribute] = []
         while r.remaining:
             if len(attributes) == limits.cp_attributes:
                 raise WireError("CP", f"more than {limits.cp_attributes} attributes")
-            attribute_type = r.u16() & 0x7FFF  # the top bit is RESERVED here: no short format as in transforms
-            attributes.append(CpAttribute(attribute_type, r.take(r.u16())))
+            attribute_type, octets = r.fields(_ATTRIBUTE)
+            # the top bit is RESERVED here: there is no short format as in transforms
+            attributes.append(CpAttribute(attribute_type & 0x7FFF, r.take(octets)))
         return cls(cfg_type, tuple(attributes))
 
-    def encode(self, w: Writer) -> None:
-        """Append the payload body."""
-        w.u8(self.cfg_type)
-        w.zeros(3)
+    def encode(self) -> bytes:
+        """The payload body."""
+        parts = [_HEAD.pack(self.cfg_type)]
         for attribute in self.attributes:
-            w.u16(attribute.attribute_type)
-            w.u16(len(attribute.value))
-            w.put(attribute.value)
+            parts.append(_ATTRIBUTE.pack(attribute.attribute_type, len(attribute.value)))
+            parts.append(attribute.value)
+        return b"".join(parts)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nf.wire.cursor import Reader, Writer
+from nf.wire.cursor import head
 from nf.wire.errors import WireError
 from nf.wire.iana import PayloadType, ProtocolId
 from nf.wire.limits import DEFAULT_LIMITS, Limits
+
+_HEAD = struct.Struct(">BBH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +26,7 @@ class DeletePayload:
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> DeletePayload:
         """Raise WireError when the SPI size is not 0 (IKE) or 4, or count and length disagree, or past the limit."""
-        r = Reader(body, "D")
-        protocol = r.u8()
-        spi_octets = r.u8()
-        count = r.u16()
+        protocol, spi_octets, count = head(_HEAD, body, "D")
         if protocol == ProtocolId.IKE:
             if spi_octets or count:
                 raise WireError("D", "SPIs with protocol IKE")
@@ -34,14 +34,12 @@ class DeletePayload:
             raise WireError("D", f"SPI of {spi_octets} octets")
         if count > limits.spis:
             raise WireError("D", f"more than {limits.spis} SPIs")
-        spis = tuple(r.u32() for _ in range(count))
-        r.expect_end()
-        return cls(protocol, spis)
+        if len(body) != _HEAD.size + 4 * count:
+            raise WireError("D", f"{count} SPIs in {len(body)} octets")
+        return cls(protocol, struct.unpack_from(f">{count}I", body, _HEAD.size))
 
-    def encode(self, w: Writer) -> None:
-        """Append the payload body."""
-        w.u8(self.protocol)
-        w.u8(0 if self.protocol == ProtocolId.IKE else 4)
-        w.u16(len(self.spis))
-        for spi in self.spis:
-            w.u32(spi)
+    def encode(self) -> bytes:
+        """The payload body."""
+        count = len(self.spis)
+        spi_octets = 0 if self.protocol == ProtocolId.IKE else 4
+        return _HEAD.pack(self.protocol, spi_octets, count) + struct.pack(f">{count}I", *self.spis)

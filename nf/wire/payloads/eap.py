@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from nf.wire.cursor import Reader, Writer
+from nf.wire.cursor import head
 from nf.wire.errors import WireError
 from nf.wire.iana import PayloadType
 from nf.wire.limits import DEFAULT_LIMITS, Limits
+
+_HEAD = struct.Struct(">BBH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +27,11 @@ class EapPayload:
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> EapPayload:
         """Raise WireError when the EAP length is not the length of the payload body."""
-        r = Reader(body, "EAP")
-        code = r.u8()
-        identifier = r.u8()
-        if r.u16() != len(body):
+        code, identifier, length = head(_HEAD, body, "EAP")
+        if length != len(body):
             raise WireError("EAP", "EAP length is not the payload's")
-        return cls(code, identifier, r.rest())
+        return cls(code, identifier, body[4:])
 
-    def encode(self, w: Writer) -> None:
-        """Append the payload body."""
-        w.u8(self.code)
-        w.u8(self.identifier)
-        w.u16(4 + len(self.data))
-        w.put(self.data)
+    def encode(self) -> bytes:
+        """The payload body."""
+        return _HEAD.pack(self.code, self.identifier, 4 + len(self.data)) + self.data

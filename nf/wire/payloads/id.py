@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from nf.wire.cursor import Reader, Writer
+from nf.wire.cursor import head
 from nf.wire.iana import PayloadType
 from nf.wire.limits import DEFAULT_LIMITS, Limits
+
+_HEAD = struct.Struct(">B3s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +28,12 @@ class IdPayload:
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> Self:
         """Raise WireError when `body` is under 4 octets."""
-        r = Reader(body, "ID")
-        id_type = r.u8()
-        reserved = r.take(3)
-        return cls(id_type, r.rest(), reserved)
+        id_type, reserved = head(_HEAD, body, "ID")
+        return cls(id_type, body[4:], reserved)
 
-    def encode(self, w: Writer) -> None:
-        """Append the payload body."""
-        w.put(self.body)
+    def encode(self) -> bytes:
+        """The payload body."""
+        return self.body
 
     @property
     def body(self) -> bytes:

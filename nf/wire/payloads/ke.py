@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nf.wire.cursor import Reader, Writer
+from nf.wire.cursor import head
 from nf.wire.iana import PayloadType
 from nf.wire.limits import DEFAULT_LIMITS, Limits
+
+_HEAD = struct.Struct(">H2x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +25,9 @@ class KePayload:
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> KePayload:
         """Raise WireError when `body` is under 4 octets."""
-        r = Reader(body, "KE")
-        method = r.u16()
-        r.skip(2)  # RESERVED: ignored on receipt (section 2.5)
-        return cls(method, r.rest())
+        (method,) = head(_HEAD, body, "KE")  # RESERVED is ignored on receipt (section 2.5)
+        return cls(method, body[4:])
 
-    def encode(self, w: Writer) -> None:
-        """Append the payload body."""
-        w.u16(self.method)
-        w.zeros(2)
-        w.put(self.key_data)
+    def encode(self) -> bytes:
+        """The payload body."""
+        return _HEAD.pack(self.method) + self.key_data

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from nf.wire.cursor import Reader, Writer
 from nf.wire.errors import WireError
 from nf.wire.iana import PayloadType
 from nf.wire.limits import DEFAULT_LIMITS, Limits
@@ -25,11 +24,10 @@ class NoncePayload:
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> NoncePayload:
         """Raise WireError when the nonce is under 16 or over 256 octets."""
-        nonce = Reader(body, "Nonce").rest()
-        if not MIN_NONCE_OCTETS <= len(nonce) <= MAX_NONCE_OCTETS:
-            raise WireError("Nonce", f"{len(nonce)} octets")
-        return cls(nonce)
+        if not MIN_NONCE_OCTETS <= len(body) <= MAX_NONCE_OCTETS:
+            raise WireError("Nonce", f"{len(body)} octets")
+        return cls(body)
 
-    def encode(self, w: Writer) -> None:
-        """Append the payload body."""
-        w.put(self.nonce)
+    def encode(self) -> bytes:
+        """The payload body."""
+        return self.nonce

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nf.wire.cursor import Reader, Writer
+from nf.wire.cursor import Reader, head
 from nf.wire.iana import FIRST_STATUS_NOTIFY, PayloadType
 from nf.wire.limits import DEFAULT_LIMITS, Limits
+
+_HEAD = struct.Struct(">BBH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +35,13 @@ class NotifyPayload:
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> NotifyPayload:
         """Raise WireError when `body` is under 4 octets or the SPI size is more than what follows."""
-        r = Reader(body, "N")
-        protocol = r.u8()
-        spi_octets = r.u8()
-        notify_type = r.u16()
+        protocol, spi_octets, notify_type = head(_HEAD, body, "N")
+        if not spi_octets:
+            return cls(notify_type, body[4:], protocol)
+        r = Reader(body, "N", 4)
         spi = r.take(spi_octets)
         return cls(notify_type, r.rest(), protocol, spi)
 
-    def encode(self, w: Writer) -> None:
-        """Append the payload body."""
-        w.u8(self.protocol)
-        w.u8(len(self.spi))
-        w.u16(self.notify_type)
-        w.put(self.spi)
-        w.put(self.data)
+    def encode(self) -> bytes:
+        """The payload body."""
+        return _HEAD.pack(self.protocol, len(self.spi), self.notify_type) + self.spi + self.data

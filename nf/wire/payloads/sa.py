@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import struct
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nf.wire.cursor import Reader, Writer
+from nf.wire.cursor import Reader
 from nf.wire.errors import WireError
 from nf.wire.iana import AttributeType, PayloadType, ProtocolId
 from nf.wire.limits import DEFAULT_LIMITS, Limits
@@ -13,6 +15,12 @@ from nf.wire.limits import DEFAULT_LIMITS, Limits
 _MORE_PROPOSALS = 2
 _MORE_TRANSFORMS = 3
 _FIXED_FORMAT = 0x8000
+_CACHED_OCTETS = 512
+_PROPOSAL = struct.Struct(">BxHBBBB")
+_TRANSFORM = struct.Struct(">BxHBxH")
+_ATTRIBUTE = struct.Struct(">HH")
+_SPI_OCTETS = {int(ProtocolId.IKE): (0, 8), int(ProtocolId.AH): (4,), int(ProtocolId.ESP): (4,)}
+_ANY_SPI = range(256)
 _KEY_LENGTH = int(AttributeType.KEY_LENGTH)
 
 
@@ -70,107 +78,91 @@ class SaPayload:
         """
         r = Reader(body, "SA")
         proposals: list[Proposal] = []
-        more = True
+        more = _MORE_PROPOSALS
         while more:
             if len(proposals) == limits.proposals:
                 raise WireError("SA", f"more than {limits.proposals} proposals")
-            more = _chain_flag(r, _MORE_PROPOSALS)
-            r.skip(1)
-            proposals.append(_decode_proposal(r.sub(r.u16() - 4, "SA proposal"), limits))
+            more, length, number, protocol, spi_octets, count = r.fields(_PROPOSAL)
+            if more not in (0, _MORE_PROPOSALS):
+                raise WireError("SA", f"proposal chain flag {more}")
+            if spi_octets not in _SPI_OCTETS.get(protocol, _ANY_SPI):
+                raise WireError("SA", f"SPI of {spi_octets} octets for protocol {protocol}")
+            if count > limits.transforms:
+                raise WireError("SA", f"more than {limits.transforms} transforms")
+            spi = r.take(spi_octets)
+            octets = r.take(length - _PROPOSAL.size - spi_octets)
+            decode = _decode_transforms_cached if len(octets) <= _CACHED_OCTETS else _decode_transforms
+            proposals.append(Proposal(number, protocol, spi, decode(octets, count, limits.attributes)))
         r.expect_end()
         return cls(tuple(proposals))
 
-    def encode(self, w: Writer) -> None:
-        """Append the payload body."""
+    def encode(self) -> bytes:
+        """The payload body."""
+        parts: list[bytes] = []
         last = len(self.proposals) - 1
-        for index, proposal in enumerate(self.proposals):
-            start = len(w)
-            w.u8(0 if index == last else _MORE_PROPOSALS)
-            w.zeros(3)
-            w.u8(proposal.number)
-            w.u8(proposal.protocol)
-            w.u8(len(proposal.spi))
-            w.u8(len(proposal.transforms))
-            w.put(proposal.spi)
-            final = len(proposal.transforms) - 1
-            for position, transform in enumerate(proposal.transforms):
-                _encode_transform(w, transform, last=position == final)
-            w.set_u16(start + 2, len(w) - start)
+        for index, p in enumerate(self.proposals):
+            transforms = _encode_transforms(p.transforms)
+            length = _PROPOSAL.size + len(p.spi) + len(transforms)
+            more = 0 if index == last else _MORE_PROPOSALS
+            parts.append(_PROPOSAL.pack(more, length, p.number, p.protocol, len(p.spi), len(p.transforms)))
+            parts.append(p.spi)
+            parts.append(transforms)
+        return b"".join(parts)
 
 
-def _chain_flag(r: Reader, more: int) -> bool:
-    """The "Last Substruc" octet: 0 for the last, `more` otherwise (a leftover of v1 next payload numbers)."""
-    flag = r.u8()
-    if flag not in (0, more):
-        raise WireError(r.where, f"substructure flag {flag}")
-    return flag == more
-
-
-def _decode_proposal(r: Reader, limits: Limits) -> Proposal:
-    number = r.u8()
-    protocol = r.u8()
-    spi_octets = r.u8()
-    count = r.u8()
-    if count > limits.transforms:
-        raise WireError(r.where, f"more than {limits.transforms} transforms")
-    if protocol in (ProtocolId.ESP, ProtocolId.AH) and spi_octets != 4:
-        raise WireError(r.where, f"SPI of {spi_octets} octets for protocol {protocol}")
-    if protocol == ProtocolId.IKE and spi_octets not in (0, 8):
-        raise WireError(r.where, f"SPI of {spi_octets} octets for IKE")
-    spi = r.take(spi_octets)
+def _decode_transforms(octets: bytes, count: int, most_attributes: int) -> tuple[Transform, ...]:
+    """`count` transforms that fill `octets`."""
+    r = Reader(octets, "SA transform")
     transforms: list[Transform] = []
-    for index in range(count):
-        more = _chain_flag(r, _MORE_TRANSFORMS)
-        if more == (index == count - 1):
-            raise WireError(r.where, "transform count and chain disagree")
-        r.skip(1)
-        transforms.append(_decode_transform(r.sub(r.u16() - 4, "SA transform"), limits))
+    for left in range(count - 1, -1, -1):
+        more, length, transform_type, transform_id = r.fields(_TRANSFORM)
+        if more != (_MORE_TRANSFORMS if left else 0):
+            raise WireError("SA transform", "count and chain disagree")
+        if length == _TRANSFORM.size:
+            transforms.append(Transform(transform_type, transform_id))
+        else:
+            attributes = r.sub(length - _TRANSFORM.size, "SA attribute")
+            transforms.append(Transform(transform_type, transform_id, *_decode_attributes(attributes, most_attributes)))
     r.expect_end()
-    return Proposal(number, protocol, spi, tuple(transforms))
+    return tuple(transforms)
 
 
-def _decode_transform(r: Reader, limits: Limits) -> Transform:
-    transform_type = r.u8()
-    r.skip(1)
-    transform_id = r.u16()
-    if not r.remaining:
-        return Transform(transform_type, transform_id)
+_decode_transforms_cached = functools.lru_cache(maxsize=256)(_decode_transforms)
+"""Peers of one make offer the same octets each time; at most 256 entries of 512 octets each are kept."""
+
+
+def _decode_attributes(r: Reader, most: int) -> tuple[int, tuple[Attribute, ...]]:
+    """(key bits, other attributes)."""
     key_bits = 0
     others: list[Attribute] = []
     count = 0
     while r.remaining:
-        if count == limits.attributes:
-            raise WireError(r.where, f"more than {limits.attributes} attributes")
+        if count == most:
+            raise WireError(r.where, f"more than {most} attributes")
         count += 1
-        tag = r.u16()
-        if tag & _FIXED_FORMAT:
-            attribute_type = tag & ~_FIXED_FORMAT
-            value = r.u16()
-            if attribute_type == _KEY_LENGTH and value and not key_bits:
-                key_bits = value
+        tag, value = r.fields(_ATTRIBUTE)
+        if not tag & _FIXED_FORMAT:
+            others.append(Attribute(tag, r.take(value)))
+        elif tag == _FIXED_FORMAT | _KEY_LENGTH and value and not key_bits:
+            key_bits = value
+        else:
+            others.append(Attribute(tag & ~_FIXED_FORMAT, value))
+    return key_bits, tuple(others)
+
+
+def _encode_transforms(transforms: tuple[Transform, ...]) -> bytes:
+    parts: list[bytes] = []
+    last = len(transforms) - 1
+    for index, t in enumerate(transforms):
+        attributes = b""
+        if t.key_bits:
+            attributes = _ATTRIBUTE.pack(_FIXED_FORMAT | _KEY_LENGTH, t.key_bits)
+        for attribute in t.attributes:
+            if isinstance(attribute.value, int):
+                attributes += _ATTRIBUTE.pack(_FIXED_FORMAT | attribute.attribute_type, attribute.value)
             else:
-                others.append(Attribute(attribute_type, value))
-        else:
-            others.append(Attribute(tag, r.take(r.u16())))
-    return Transform(transform_type, transform_id, key_bits, tuple(others))
-
-
-def _encode_transform(w: Writer, transform: Transform, *, last: bool) -> None:
-    start = len(w)
-    w.u8(0 if last else _MORE_TRANSFORMS)
-    w.zeros(3)
-    w.u8(transform.transform_type)
-    w.u8(0)
-    w.u16(transform.transform_id)
-    if transform.key_bits:
-        w.u16(_FIXED_FORMAT | _KEY_LENGTH)
-        w.u16(transform.key_bits)
-    for attribute in transform.attributes:
-        if isinstance(attribute.value, int):
-            w.u16(_FIXED_FORMAT | attribute.attribute_type)
-            w.u16(attribute.value)
-        else:
-            w.u16(attribute.attribute_type)
-            w.u16(len(attribute.value))
-            w.put(attribute.value)
-    w.set_u16(start + 2, len(w) - start)
+                attributes += _ATTRIBUTE.pack(attribute.attribute_type, len(attribute.value)) + attribute.value
+        more = 0 if index == last else _MORE_TRANSFORMS
+        parts.append(_TRANSFORM.pack(more, _TRANSFORM.size + len(attributes), t.transform_type, t.transform_id))
+        parts.append(attributes)
+    return b"".join(parts)

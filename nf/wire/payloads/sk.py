@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from nf.wire.cursor import Writer
 from nf.wire.iana import PayloadType
 
 
@@ -18,6 +17,6 @@ class SkPayload:
     first_inner: int
     sealed: bytes = field(repr=False)
 
-    def encode(self, w: Writer) -> None:
-        """Append the payload body."""
-        w.put(self.sealed)
+    def encode(self) -> bytes:
+        """The payload body."""
+        return self.sealed

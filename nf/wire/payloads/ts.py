@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from nf.wire.cursor import Reader, Writer
+from nf.wire.cursor import Reader, head
 from nf.wire.errors import WireError
 from nf.wire.iana import PayloadType, TsType
 from nf.wire.limits import DEFAULT_LIMITS, Limits
 
+_HEAD = struct.Struct(">B3x")
+_SELECTOR = struct.Struct(">BBH")
+_PORTS = struct.Struct(">HH")
 _ADDRESS_OCTETS = {int(TsType.IPV4_ADDR_RANGE): 4, int(TsType.IPV6_ADDR_RANGE): 16}
 
 
@@ -48,48 +52,43 @@ class TsPayload:
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> Self:
         """Raise WireError when count and lengths disagree, on no selector, and past the limit."""
-        r = Reader(body, "TS")
-        count = r.u8()
-        r.skip(3)
+        (count,) = head(_HEAD, body, "TS")
         if not 1 <= count <= limits.selectors:
             raise WireError("TS", f"{count} selectors")
+        r = Reader(body, "TS", _HEAD.size)
         known: list[TrafficSelector] = []
         unknown: list[UnknownSelector] = []
         for _ in range(count):
-            ts_type = r.u8()
-            second = r.u8()
-            s = r.sub(r.u16() - 4, "TS selector")
-            address_octets = _ADDRESS_OCTETS.get(ts_type)
-            if address_octets is None:
-                unknown.append(UnknownSelector(ts_type, second, s.rest()))
+            ts_type, second, length = r.fields(_SELECTOR)
+            data = r.take(length - _SELECTOR.size)
+            octets = _ADDRESS_OCTETS.get(ts_type)
+            if octets is None:
+                unknown.append(UnknownSelector(ts_type, second, data))
                 continue
-            known.append(
-                TrafficSelector(ts_type, second, s.u16(), s.u16(), s.number(address_octets), s.number(address_octets))
-            )
-            s.expect_end()
+            if len(data) != _PORTS.size + 2 * octets:
+                raise WireError("TS", f"selector of type {ts_type} with length {length}")
+            first_port, last_port = _PORTS.unpack_from(data)
+            first = int.from_bytes(data[4 : 4 + octets], "big")
+            last = int.from_bytes(data[4 + octets :], "big")
+            known.append(TrafficSelector(ts_type, second, first_port, last_port, first, last))
         r.expect_end()
         return cls(tuple(known), tuple(unknown))
 
-    def encode(self, w: Writer) -> None:
-        """Append the payload body. Raise WireError for a selector of unknown type among the known."""
-        w.u8(len(self.selectors) + len(self.unknown))
-        w.zeros(3)
+    def encode(self) -> bytes:
+        """The payload body. Raise WireError for a selector of unknown type among the known."""
+        parts = [_HEAD.pack(len(self.selectors) + len(self.unknown))]
         for s in self.selectors:
-            address_octets = _ADDRESS_OCTETS.get(s.ts_type)
-            if address_octets is None:
+            octets = _ADDRESS_OCTETS.get(s.ts_type)
+            if octets is None:
                 raise WireError("TS", f"no address width for type {s.ts_type}")
-            w.u8(s.ts_type)
-            w.u8(s.protocol)
-            w.u16(8 + 2 * address_octets)
-            w.u16(s.first_port)
-            w.u16(s.last_port)
-            w.number(s.first_address, address_octets)
-            w.number(s.last_address, address_octets)
+            parts.append(_SELECTOR.pack(s.ts_type, s.protocol, 8 + 2 * octets))
+            parts.append(_PORTS.pack(s.first_port, s.last_port))
+            parts.append(s.first_address.to_bytes(octets, "big"))
+            parts.append(s.last_address.to_bytes(octets, "big"))
         for u in self.unknown:
-            w.u8(u.ts_type)
-            w.u8(u.second)
-            w.u16(4 + len(u.data))
-            w.put(u.data)
+            parts.append(_SELECTOR.pack(u.ts_type, u.second, _SELECTOR.size + len(u.data)))
+            parts.append(u.data)
+        return b"".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nf.wire.cursor import Writer
-
 
 @dataclass(frozen=True, slots=True)
 class UnknownPayload:
@@ -14,6 +12,6 @@ class UnknownPayload:
     payload_type: int
     body: bytes
 
-    def encode(self, w: Writer) -> None:
-        """Append the payload body."""
-        w.put(self.body)
+    def encode(self) -> bytes:
+        """The payload body."""
+        return self.body

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nf.wire.cursor import Reader, Writer
 from nf.wire.iana import PayloadType
 from nf.wire.limits import DEFAULT_LIMITS, Limits
 
@@ -21,8 +20,8 @@ class VendorIdPayload:
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> VendorIdPayload:
         """Any octets, none included."""
-        return cls(Reader(body, "V").rest())
+        return cls(body)
 
-    def encode(self, w: Writer) -> None:
-        """Append the payload body."""
-        w.put(self.vendor_id)
+    def encode(self) -> bytes:
+        """The payload body."""
+        return self.vendor_id
