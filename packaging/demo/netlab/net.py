@@ -295,11 +295,25 @@ class Lab:
             with contextlib.suppress(OSError):
                 process.stop()
         self.processes.clear()
-        for namespace in reversed(list(self.namespaces.values())):
-            with contextlib.suppress(LabError):
-                _ip("netns", "del", namespace.full_name)
+        remove_namespaces([namespace.full_name for namespace in reversed(self.namespaces.values())])
         self.namespaces.clear()
         atexit.unregister(self.close)
+
+
+def remove_namespaces(names: Sequence[str]) -> None:
+    """Remove namespaces of a Lab, and end what still runs in them: nobody else is in there."""
+    for name in names:
+        found = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=False)
+        pids = [int(word) for word in found.stdout.split()]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            end = time.monotonic() + 5
+            while (pids := [pid for pid in pids if Path(f"/proc/{pid}").exists()]) and time.monotonic() < end:
+                time.sleep(0.02)
+        with contextlib.suppress(LabError):
+            _ip("netns", "del", name)
 
 
 @contextlib.contextmanager
