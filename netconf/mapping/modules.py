@@ -1,6 +1,8 @@
-"""Which YANG modules make up the gateway's schema, in an order that libyang can load, and the namespaces of their prefixes.
+"""Which YANG modules make up the gateway's schema, in an order that libyang can load, and the namespaces of their
+prefixes.
 
-libyang 2.1 refuses an identity as a default value unless the module of the identity is implemented already: openwsg-types is first.
+libyang 2.1 refuses an identity as a default value unless the module of the identity is implemented already:
+openwsg-types is first.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ MODULES: Final = (
 FEATURES: Final[dict[str, tuple[str, ...]]] = {
     "openwsg-types": ("weak-prf", "weak-integrity"),
 }
-"""Features to enable, by module. transport-mode and der-identities wait for the parts of the gateway that honour them."""
+"""Features to enable, by module. The others wait for the parts of the gateway that honour them."""
 
 NAMESPACE_BASE: Final = "urn:openwsg:yang:"
 

@@ -61,10 +61,13 @@ class IkeIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """How the gateway proves itself and how the peer must (AUT-02, AUT-03). A PSK reference is None where none is configured."""
+    """How the gateway proves itself and how the peer must (AUT-02, AUT-03); a method is None in an incomplete template.
 
-    local_method: Literal["pre-shared-key"] = "pre-shared-key"
-    remote_method: Literal["pre-shared-key"] = "pre-shared-key"
+    A PSK reference is None where none is configured.
+    """
+
+    local_method: Literal["pre-shared-key"] | None = "pre-shared-key"
+    remote_method: Literal["pre-shared-key"] | None = "pre-shared-key"
     local_psk: SecretRef | None = None
     remote_psk: SecretRef | None = None
 

@@ -1,0 +1,26 @@
+"""/gateway/context/ip/pool and ipv6/prefix-pool -> AddressPool (CTX-16, CTX-17)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import Literal
+
+from netconf.mapping.sharing import keep_each
+from netconf.mapping.tree import Node, entries
+from nf.config.snapshot import AddressPool, AddressRange
+
+
+def build_pools(context: Node, old: tuple[AddressPool, ...]) -> tuple[AddressPool, ...]:
+    """Pools of a context, IPv4 first. A pool without a range has one: its whole prefix."""
+    pools = (*_family(context, 4, "ip", "pool"), *_family(context, 6, "ipv6", "prefix-pool"))
+    return keep_each(pools, old, lambda pool: (pool.family, pool.name))
+
+
+def _family(context: Node, family: Literal[4, 6], *names: str) -> Iterator[AddressPool]:
+    for pool in entries(context, *names):
+        prefix = ip_network(pool["prefix"], strict=False)
+        ranges = tuple(
+            AddressRange(entry["start-address"], entry["end-address"]) for entry in entries(pool, "range")
+        ) or (AddressRange(str(prefix[0]), str(prefix[-1])),)
+        yield AddressPool(context["name"], pool["name"], family, str(prefix), ranges, pool["kind"])
