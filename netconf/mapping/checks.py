@@ -114,8 +114,9 @@ def _check_identities(template: Node, where: Segments) -> Iterator[Fault]:
 
 def _range(item: Node, where: Segments, node: str) -> tuple[_Range, Fault | None]:
     first, last = ip_address(item["start-address"]), ip_address(item["end-address"])
+    path = (*where, entry(node, "start-address", item["start-address"]))
     text = f"{first} to {last}"
-    found = _Range(first.version, int(first), int(last), (*where, entry(node, "start-address", item["start-address"])),
-    text) if first.version != last.version or found.first > found.last:
-        return found, Fault(found.where, "range-order", f"The start of the range {text} is above its end.")
-    return found, None
+    fault = None
+    if first.version != last.version or int(first) > int(last):
+        fault = Fault(path, "range-order", f"The start of the range {text} is above its end.")
+    return _Range(first.version, int(first), int(last), path, text), fault

@@ -9,7 +9,7 @@ from netconf.mapping.secret_leaves import Secrets
 from netconf.mapping.services import build_services
 from netconf.mapping.sharing import keep, keep_each
 from netconf.mapping.templates import build_templates
-from netconf.mapping.tree import Node, entries, inner
+from netconf.mapping.tree import Node, address, entries, inner
 from nf.config.snapshot import Context, Interface
 
 FIRST_INDEX = 1
@@ -39,7 +39,7 @@ def _context(node: Node, index: int, old: Context, secrets: Secrets) -> Context:
         name=node["name"],
         index=index,
         interfaces=keep_each(interfaces, old.interfaces, lambda interface: interface.name),
-        name_servers=keep(tuple(entries(node, "name-server")), old.name_servers),
+        name_servers=keep(tuple(address(server) for server in entries(node, "name-server")), old.name_servers),
         pools=build_pools(node, old.pools),
         templates=build_templates(node, old.templates, secrets),
         services=build_services(node, old.services),
@@ -52,5 +52,5 @@ def _interface(node: Node) -> Interface:
     return Interface(
         name=node["name"],
         loopback=node["loopback"],
-        addresses=tuple(f"{address['ip']}/{address['prefix-length']}" for address in addresses),
+        addresses=tuple(f"{address(item['ip'])}/{item['prefix-length']}" for item in addresses),
     )

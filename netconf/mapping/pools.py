@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from typing import Literal
 
 from netconf.mapping.sharing import keep_each
-from netconf.mapping.tree import Node, entries
+from netconf.mapping.tree import Node, address, entries
 from nf.config.snapshot import AddressPool, AddressRange
 
 
@@ -21,6 +21,7 @@ def _family(context: Node, family: Literal[4, 6], *names: str) -> Iterator[Addre
     for pool in entries(context, *names):
         prefix = ip_network(pool["prefix"], strict=False)
         ranges = tuple(
-            AddressRange(entry["start-address"], entry["end-address"]) for entry in entries(pool, "range")
+            AddressRange(address(entry["start-address"]), address(entry["end-address"]))
+            for entry in entries(pool, "range")
         ) or (AddressRange(str(prefix[0]), str(prefix[-1])),)
         yield AddressPool(context["name"], pool["name"], family, str(prefix), ranges, pool["kind"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netconf.mapping.sharing import keep_each
-from netconf.mapping.tree import Node, entries, inner
+from netconf.mapping.tree import Node, address, entries, inner
 from nf.config.snapshot import WsgService
 
 DEFAULT_PRE_FRAGMENT_MTU = 1400
@@ -25,7 +25,7 @@ def _service(node: Node, context: str) -> WsgService:
         context=context,
         name=node["name"],
         deployment_mode=node["deployment-mode"],
-        bind_address=bind.get("address"),
+        bind_address=address(bind["address"]) if "address" in bind else None,
         template=bind.get("crypto-template"),
         ipv4_pool=inner(node, "ip", "address").get("pool-name"),
         ipv6_pool=inner(node, "ipv6", "address").get("prefix-pool"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netconf.mapping.sharing import keep, keep_each
-from netconf.mapping.tree import Node, entries
+from netconf.mapping.tree import Node, address, entries
 from nf.config.snapshot import Endpoint, LocalUser, System
 
 
@@ -27,4 +27,4 @@ def build_system(node: Node, old: System) -> System:
 
 
 def _endpoints(listeners: list[Node]) -> tuple[Endpoint, ...]:
-    return tuple(Endpoint(listener["address"], listener["port"], listener["name"]) for listener in listeners)
+    return tuple(Endpoint(address(listener["address"]), listener["port"], listener["name"]) for listener in listeners)

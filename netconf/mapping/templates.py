@@ -8,7 +8,7 @@ from netconf.mapping.paths import Segments, entry
 from netconf.mapping.secret_leaves import Secrets
 from netconf.mapping.sharing import keep_each
 from netconf.mapping.transform_sets import IkeSets, IpsecSets, build_ike_sets, build_ipsec_sets
-from netconf.mapping.tree import Node, entries, inner
+from netconf.mapping.tree import Node, address, entries, inner, prefix
 from nf.config.snapshot import (
     AddressRange,
     Authentication,
@@ -104,9 +104,8 @@ def _identity(node: Node, *names: str) -> IkeIdentity | None:
 
 def _peer_networks(node: Node, where: Segments, secrets: Secrets) -> Iterator[PeerNetwork]:
     for network in entries(node, "peer", "network"):
-        prefix = network["prefix"]
-        leaf = ("peer", entry("network", "prefix", prefix), "pre-shared-key")
-        yield PeerNetwork(prefix, secrets.take(network.get("pre-shared-key"), *where, *leaf))
+        leaf = ("peer", entry("network", "prefix", network["prefix"]), "pre-shared-key")
+        yield PeerNetwork(prefix(network["prefix"]), secrets.take(network.get("pre-shared-key"), *where, *leaf))
 
 
 def _payload(node: Node, sets: IpsecSets) -> Payload:
@@ -123,7 +122,9 @@ def _payload(node: Node, sets: IpsecSets) -> Payload:
         disallow_param_change=rekey["disallow-param-change"],
         maximum_child_sa=node["maximum-child-sa"],
         tsi=node["tsi"],
-        tsr=tuple(AddressRange(tsr["start-address"], tsr["end-address"]) for tsr in entries(node, "tsr")),
+        tsr=tuple(
+            AddressRange(address(tsr["start-address"]), address(tsr["end-address"])) for tsr in entries(node, "tsr")
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 Node = Mapping[str, Any]
@@ -42,3 +43,13 @@ def entries(node: Node, *names: str) -> list[Any]:
     """The entries of the list (or values of the leaf-list) at the end of `names`, possibly none."""
     found: list[Any] = inner(node, *names[:-1]).get(names[-1]) or []
     return found
+
+
+def address(text: str) -> str:
+    """An address in the spelling of `ipaddress`; libyang's canonical form differs for ::ffff:192.0.2.1 and its like."""
+    return str(ip_address(text))
+
+
+def prefix(text: str) -> str:
+    """A prefix in the spelling of `ipaddress`, without host bits."""
+    return str(ip_network(text, strict=False))
