@@ -13,7 +13,7 @@ from nf.config.snapshot import GatewaySnapshot
 from nf.datapath.port import DatapathCounters, DatapathEvent, Sa, SaCounters, Selector
 from nf.ike.actions import Event
 from nf.ike.inputs import NetworkPath, SaFilter
-from nf.views import IkeSaView, PoolView, ServiceView
+from nf.views import IkeSaView, PoolView
 
 
 class Struct(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -128,10 +128,9 @@ class DetachSockets(Struct, frozen=True):
 
 
 class AttachDatapath(Struct, frozen=True):
-    """A new direct channel to the data path, as one descriptor; what the former one had installed is gone unless
-    `kept`. Answer: Done."""
-
-    kept: bool
+    """A direct channel to the data path, as one descriptor. A second one means that the data path was started anew, and
+    that what was installed is gone. Answer: Done.
+    """
 
 
 class Deliver(Struct, frozen=True):
@@ -175,12 +174,16 @@ class GetViews(Struct, frozen=True):
 
 
 class ViewsPage(Struct, frozen=True):
-    """IKE SAs from offset on; pools, services and counters come on the first page. next_offset is None on the last."""
+    """IKE SAs from offset on; everything else comes on the first page. next_offset is None on the last.
+
+    sessions: (context, service, established IKE SAs). counters and gauges are WorkerView's.
+    """
 
     ike_sas: tuple[IkeSaView, ...] = ()
     pools: tuple[PoolView, ...] = ()
-    services: tuple[ServiceView, ...] = ()
+    sessions: tuple[tuple[str, str, int], ...] = ()
     counters: dict[str, int] = {}
+    gauges: dict[str, int] = {}
     next_offset: int | None = None
 
 
@@ -233,10 +236,11 @@ class GetDatapathCounters(Struct, frozen=True):
 
 
 class DatapathTotals(Struct, frozen=True):
-    """Totals of the data path process. unowned: events of SAs whose worker has no channel."""
+    """Totals of the data path process. unowned_events: of SAs whose worker has no channel, or does not read it."""
 
     counters: DatapathCounters
     unowned_events: int = 0
+    handovers_dropped: int = 0
 
 
 class GetSaCounters(Struct, frozen=True):
