@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nf.crypto.random import Random
 from nf.datapath.port import DatapathEvent
 from nf.ike.actions import Action
 from nf.ike.inputs import Command, NetworkPath
-from nf.ike.spi import Random
 from nf.policy.compile import Policy
 from nf.views import IkeSaView, PoolView
 

@@ -6,12 +6,11 @@ keeps clear of the reserved values 0 to 255 (RFC 4303 section 2.1). Hence at mos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Container
+
+from nf.crypto.random import Random
 
 MAXIMUM_WORKERS = 255
-
-Random = Callable[[int], bytes]
-"""random(n) gives n octets fit for keys and nonces. Injected: the engine owns no randomness."""
 
 _IKE_HEADER_OCTETS = 28
 _FLAG_INITIATOR = 0x08
@@ -24,7 +23,7 @@ class SpiExhausted(Exception):
 def new_ike_spi(worker_index: int, random: Random, taken: Container[bytes]) -> bytes:
     """8 octets, unique among `taken`: the worker index and 7 random octets that are never all zero."""
     for _ in range(64):
-        tail = random(7)
+        tail = random.octets(7)
         spi = bytes((worker_index,)) + tail
         if any(tail) and spi not in taken:
             return spi
@@ -34,7 +33,7 @@ def new_ike_spi(worker_index: int, random: Random, taken: Container[bytes]) -> b
 def new_child_spi(worker_index: int, random: Random, taken: Container[int]) -> int:
     """A 32-bit inbound SPI, unique among `taken`: worker index + 1 in the top octet, 24 random bits below."""
     for _ in range(64):
-        spi = (worker_index + 1) << 24 | int.from_bytes(random(3), "big")
+        spi = (worker_index + 1) << 24 | int.from_bytes(random.octets(3), "big")
         if spi not in taken:
             return spi
     raise SpiExhausted("no free Child SA SPI")
