@@ -1,0 +1,18 @@
+//! Work on inner packets between a TUN and ESP: checksums, splitting what is larger than a packet, merging what belongs
+//! together, and the ICMP answer to what is too big.
+
+#![forbid(unsafe_code)]
+
+mod checksum;
+mod fragment;
+mod icmp;
+mod merge;
+mod segment;
+mod vnet;
+
+pub use checksum::{complete, fold, pseudo_header, sum};
+pub use fragment::Fragments;
+pub use icmp::{MAX_ANSWER_OCTETS, packet_too_big};
+pub use merge::{MAX_MERGED, Merger};
+pub use segment::{SegmentError, Segments};
+pub use vnet::{GsoType, VNET_HEADER_OCTETS, VnetHeader};
