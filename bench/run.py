@@ -13,13 +13,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "packaging" / "demo"))
 
+import datapath
 import management
 import throughput
 import tunnel_setup
 from figures import machine, table
 from netlab.net import LabError, end_on_signals
 
-BENCHES = {"setup": tunnel_setup.run, "throughput": throughput.run, "netconf": management.run}
+BENCHES = {"setup": tunnel_setup.run, "throughput": throughput.run, "datapath": datapath.run, "netconf": management.run}
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from pathlib import Path
+from typing import Protocol
 
 from figures import Figure, median
 from netlab import topology as net
@@ -55,23 +56,31 @@ class Tunnel:
     def udp(self, reverse: bool, rate: float, seconds: float) -> Throughput:
         return iperf(self.client, self.server, net.ENB_INNER, seconds, reverse, udp_mbit_s=rate)
 
-    def udp_limit(self, reverse: bool, start: float, seconds: float) -> float:
-        """The highest rate of a short search at which at most LOSS_PERCENT is lost, Mbit/s."""
-        low, high, rate = 0.0, 0.0, start
-        for _ in range(9):
-            result = self.udp(reverse, rate, seconds)
-            delivered = result.mbit_s >= 0.93 * rate  # else the sender is at its end
-            if (result.loss_percent or 0.0) <= LOSS_PERCENT and delivered:
-                low = rate
-            else:
-                high = rate
-            if low and high and high / low < 1.12:
-                break
-            rate = (low + high) / 2 if low and high else (rate * 1.6 if low else rate / 2)
-        return low
-
     def close(self) -> None:
         self.place.close()
+
+
+class Carrier(Protocol):
+    """What an iperf3 run goes through."""
+
+    def tcp(self, reverse: bool, seconds: float) -> Throughput: ...
+    def udp(self, reverse: bool, rate: float, seconds: float) -> Throughput: ...
+
+
+def udp_limit(tunnel: Carrier, reverse: bool, start: float, seconds: float) -> float:
+    """The highest rate of a short search at which at most LOSS_PERCENT is lost, Mbit/s."""
+    low, high, rate = 0.0, 0.0, start
+    for _ in range(12):
+        result = tunnel.udp(reverse, rate, seconds)
+        delivered = result.mbit_s >= 0.93 * rate  # else the sender is at its end
+        if (result.loss_percent or 0.0) <= LOSS_PERCENT and delivered:
+            low = rate
+        else:
+            high = rate
+        if low and high and high / low < 1.12:
+            break
+        rate = (low + high) / 2 if low and high else (rate * 1.6 if low else rate / 2)
+    return low
 
 
 def run(quick: bool, kinds: tuple[str, ...] = ("strongswan", "wsgd")) -> list[Figure]:
@@ -94,19 +103,20 @@ def run(quick: bool, kinds: tuple[str, ...] = ("strongswan", "wsgd")) -> list[Fi
                         got = tunnel.tcp(reverse, seconds).mbit_s
                         values[kind].append(got)
                         cpu[kind].append((tunnel.cpu() - before) * 1e9 / max(1.0, got * seconds * 1e6 / 8))
-                figures.append(_figure(f"TCP {way}, {name}", "Mbit/s", values, "higher"))
-                figures.append(_figure(f"gateway CPU an octet, TCP {way}, {name}", "ns", cpu, "lower"))
+                figures.append(figure(f"TCP {way}, {name}", "Mbit/s", values, "higher"))
+                figures.append(figure(f"gateway CPU an octet, TCP {way}, {name}", "ns", cpu, "lower"))
                 limits: dict[str, list[float]] = {kind: [] for kind in kinds}
                 for _ in range(1 if quick else 3):
                     for kind, tunnel in tunnels.items():
-                        limits[kind].append(tunnel.udp_limit(reverse, 200.0, 1.0))
+                        limits[kind].append(udp_limit(tunnel, reverse, 200.0, 1.0))
                 figures.append(
-                    _figure(f"UDP {way} at up to {LOSS_PERCENT:g} % loss, {name}", "Mbit/s", limits, "higher")
+                    figure(f"UDP {way} at up to {LOSS_PERCENT:g} % loss, {name}", "Mbit/s", limits, "higher")
                 )
     return figures
 
 
-def _figure(what: str, unit: str, values: dict[str, list[float]], better: str) -> Figure:
+def figure(what: str, unit: str, values: dict[str, list[float]], better: str) -> Figure:
+    """Print the runs, and make a figure of their medians."""
     ours = values.get("wsgd", [])
     for kind, got in values.items():
         print(f"  {what}: {kind}: {' '.join(f'{value:.1f}' for value in got)} {unit}", flush=True)

@@ -69,7 +69,7 @@ def _memory(gateway: Gateway) -> int:
 def _open(initiator: StrongSwan, count: int, patience_s: float = 20.0) -> None:
     """Bring `count` further IKE SAs up, WINDOW at a time. Raises LabError when nothing moves any more."""
     goal = initiator.count() + count
-    begun, last, moved = initiator.count(), -1, time.monotonic()
+    begun, last, moved = initiator.count(), (-1, -1), time.monotonic()
     while True:
         stats = initiator.vici.command("stats")["ikesas"]
         total, half_open = int(stats["total"]), int(stats["half-open"])

@@ -114,8 +114,8 @@ class Service:
 
     def _service_xml(self) -> str:
         mode = "remote-access" if self.remote_access else "site-to-site"
-        pool = f"<ip><address><pool-name>{self.name}</pool-name></address></ip>" if self.pool else ""
-        pool6 = f"<ipv6><address><prefix-pool>{self.name}</prefix-pool></address></ipv6>" if self.pool6 else ""
+        pool = f"<ip><address><pool-name>{self.name}4</pool-name></address></ip>" if self.pool else ""
+        pool6 = f"<ipv6><address><prefix-pool>{self.name}6</prefix-pool></address></ipv6>" if self.pool6 else ""
         return (
             f'<wsg-service xmlns="{_NS}wsg-service"><name>{self.name}</name><deployment-mode>{mode}</deployment-mode>'
             f"<bind><address>{self.address}</address><crypto-template>{self.name}</crypto-template></bind>"
@@ -148,9 +148,9 @@ class Scenario:
             for family in (4, 6)
             if any(of_family == family for _, of_family in addresses)
         )
-        pools = "".join(f"<pool><name>{s.name}</name><prefix>{s.pool}</prefix></pool>" for s in services if s.pool)
+        pools = "".join(f"<pool><name>{s.name}4</name><prefix>{s.pool}</prefix></pool>" for s in services if s.pool)
         pools6 = "".join(
-            f"<prefix-pool><name>{s.name}</name><prefix>{s.pool6}</prefix></prefix-pool>" for s in services if s.pool6
+            f"<prefix-pool><name>{s.name}6</name><prefix>{s.pool6}</prefix></prefix-pool>" for s in services if s.pool6
         )
         ike = "".join(
             transform_set(f"{s.name}-ike{i}", proposal, True, s.ike_lifetime_s)
