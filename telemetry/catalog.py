@@ -17,8 +17,18 @@ WORKER = Label("worker")
 VERSION = Label("version")
 DIRECTION = Label("direction", ("inbound", "outbound"))
 ESP_DROP_REASONS = (
-    *("no-sa", "replay", "integrity", "malformed", "selector", "no-policy", "expired", "too-big", "sequence-exhausted"),
-    *("queue-full", "send-error", "tun-error", "other"),
+    # those of the software data path (`Reason` in its pipeline crate); an NAT keepalive and a dummy packet are dropped as meant
+    *(
+        "unknown-spi",
+        "malformed",
+        "replay",
+        "integrity",
+        "selector-mismatch",
+        "no-policy",
+        "expired",
+        "sequence-exhausted",
+    ),
+    *("too-big", "no-route", "send-failed", "unsupported", "dummy", "keepalive", "ike-overflow", "panicked", "other"),
 )
 OUTCOMES = (
     # "ok" or the error-tag of the reply (RFC 6241 appendix A)

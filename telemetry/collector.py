@@ -134,7 +134,7 @@ class Collector:
             rows[what][(direction, *reason)] = value
         yield _with_zeros(catalog.ESP_PACKETS, rows["packets"])
         yield _with_zeros(catalog.ESP_BYTES, rows["octets"])
-        yield Samples.of(catalog.ESP_DROPS, rows["drops"].items())
+        yield _with_zeros(catalog.ESP_DROPS, rows["drops"])
         yield Samples.single(catalog.DATAPATH_SAS, now.sas)
 
     @staticmethod

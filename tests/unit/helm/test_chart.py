@@ -1,4 +1,4 @@
-"""The chart: every ci scenario renders into valid objects, what matters in them holds, and mistakes are refused early."""
+"""The chart: every ci scenario renders into valid objects, what matters in them holds, mistakes are refused early."""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -148,6 +150,13 @@ def test_the_agents_statistics_fit() -> None:
     assert view.operations == {("edit-config", "ok"): 1}
     assert sum(view.commit_counts) == 1
     assert len(view.commit_counts) == len(COMMIT_BUCKETS_S) + 1
+
+
+def test_the_drop_reasons_are_those_of_the_data_path() -> None:
+    """Read from the source of the crate, where they are a closed enum."""
+    source = (Path(__file__).parents[3] / "nf/datapath/rust/pipeline/src/totals.rs").read_text()
+    names = re.findall(r'Self::\w+ => "([a-z-]+)"', source.partition("impl Reason")[2])
+    assert (*names, "other") == catalog.ESP_DROP_REASONS
 
 
 def test_closed_sets_have_a_place_for_the_rest() -> None:
