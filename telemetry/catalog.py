@@ -17,7 +17,7 @@ WORKER = Label("worker")
 VERSION = Label("version")
 DIRECTION = Label("direction", ("inbound", "outbound"))
 ESP_DROP_REASONS = (
-    # those of the software data path (`Reason` in its pipeline crate); an NAT keepalive and a dummy packet are dropped as meant
+    # Those of the software data path, `Reason` in its pipeline crate. Keepalives and dummies are dropped as meant.
     *(
         "unknown-spi",
         "malformed",
