@@ -27,17 +27,16 @@ class _Totals:
         self._last: dict[str, dict[str, int]] = {}
         self._gone: dict[str, int] = {}
 
-    def update(self, worker: str, pid: int, counters: Mapping[str, int]) -> None:
-        """Take the counters of a live process."""
-        last = self._last.get(worker, {})
-        started_again = pid != self._pids.get(worker, pid) or any(
-            counters.get(name, 0) < value for name, value in last.items()
-        )
-        if started_again:
+    def update(self, process: str, pid: int, counters: Mapping[str, int]) -> None:
+        """Take the counters of a live process. One that did not answer in time shows zeros: that is no reading."""
+        last = self._last.get(process, {})
+        if pid != self._pids.get(process, pid):
             for name, value in last.items():
                 self._gone[name] = self._gone.get(name, 0) + value
-        self._pids[worker] = pid
-        self._last[worker] = dict(counters)
+        elif any(counters.get(name, 0) < value for name, value in last.items()):
+            return
+        self._pids[process] = pid
+        self._last[process] = dict(counters)
 
     def values(self) -> dict[str, int]:
         """name -> the sum; it never falls."""
@@ -126,7 +125,8 @@ class Collector:
             "octets.outbound": now.octets_out,
             **{f"drops.{key}": value for key, value in now.drops.items()},
         }
-        self._datapath.update("datapath", pid, counted)
+        if pid:
+            self._datapath.update("datapath", pid, counted)
         totals = self._datapath.values()
         rows: dict[str, dict[tuple[str, ...], int]] = {"packets": {}, "octets": {}, "drops": {}}
         for name, value in totals.items():

@@ -101,9 +101,21 @@ def test_sums_do_not_fall_when_a_worker_starts_again(
 
 def test_sums_do_not_fall_when_the_data_path_starts_again(collector: Collector, views: GatewayViews) -> None:
     collected(collector, views)
-    found = collected(collector, replace(views, datapath=DatapathCounters(packets_in=1)))
+    workers = (*views.workers[:2], replace(views.workers[2], pid=300))
+    found = collected(collector, replace(views, workers=workers, datapath=DatapathCounters(packets_in=1)))
     assert found["ipsec_esp_packets"][("inbound",)] == 11
     assert found["ipsec_esp_bytes"][("outbound",)] == 3000
+
+
+def test_a_process_that_did_not_answer_in_time_changes_nothing(collector: Collector, views: GatewayViews) -> None:
+    """Its zeros must not be taken for a restart: all it had counted would be counted twice."""
+    before = collected(collector, views)
+    silent = tuple(replace(worker, counters={}) for worker in views.workers)
+    found = collected(collector, replace(views, workers=silent, datapath=DatapathCounters()))
+    assert found["ipsec_esp_packets"] == before["ipsec_esp_packets"]
+    after = collected(collector, views)
+    for family in ("ipsec_esp_packets", "ipsec_esp_bytes", "ipsec_esp_dropped_packets", "ipsec_ike_setups_attempted"):
+        assert after[family] == before[family]
 
 
 def test_an_unknown_counter_is_reported_once_and_not_exposed(
