@@ -77,7 +77,7 @@ def pi_times_2_to(bits):
 
 @pytest.mark.parametrize("ke", MODP_KES, ids=lambda ke: ke.method.name)
 def test_modp_primes_follow_the_formula(ke):
-    """p = 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) pi) + c) (RFC 3526 sections 3 to 5); p and q pass Fermat's test."""
+    """p = 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) pi) + c) (RFC 3526 sections 3 to 5)."""
     n, c = MODP_CONSTANTS[ke.method]
     assert ke.p == 2**n - 2 ** (n - 64) - 1 + 2**64 * (pi_times_2_to(n - 130) + c)
     if n == 2048:
@@ -107,7 +107,7 @@ def test_modp_secret_keeps_leading_zeros(ke):
 
 
 def test_modp_short_secret_is_padded():
-    """A secret of three bits has 255 zero octets in front; the peer value that gives it is worked out from our exponent."""
+    """A secret of three bits has 255 zero octets in front; its peer value is worked out from our exponent."""
     ke = MODP_KES[0]
     key = ke.generate()
     x = key._private.private_numbers().x
