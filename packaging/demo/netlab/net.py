@@ -132,11 +132,19 @@ class Namespace:
         """The words that run argv in the namespace."""
         return ["ip", "netns", "exec", self.full_name, *argv]
 
-    def run(self, *argv: str, check: bool = True, timeout_s: float = 30.0, stdin: str | None = None) -> str:
+    def run(
+        self, *argv: str, check: bool = True, timeout_s: float = 30.0, stdin: str | None = None, cwd: Path | None = None
+    ) -> str:
         """Run a command to its end; its standard output. Raises LabError with what it said when it fails."""
         try:
             done = subprocess.run(
-                self.command(*argv), capture_output=True, text=True, timeout=timeout_s, input=stdin, check=False
+                self.command(*argv),
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                input=stdin,
+                check=False,
+                cwd=cwd,
             )
         except subprocess.TimeoutExpired as late:
             raise LabError(f"{' '.join(argv)} in {self.name}: no end after {timeout_s:g} s") from late

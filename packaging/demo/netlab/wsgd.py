@@ -66,11 +66,13 @@ class Wsgd:
 
     def wsg(self, *argv: str, check: bool = True) -> str:
         """Run the command `wsg` beside it."""
-        return self.namespace.run(*self.wsg_command, *argv, check=check, timeout_s=30.0)
+        return self.namespace.run(*self.wsg_command, *argv, check=check, cwd=ROOT)
 
     @property
     def wsg_command(self) -> list[str]:
-        return [sys.executable, "-m", "wsg.cli", "--state-dir", str(self.state)]
+        installed = Path(sys.executable).parent / "wsg"
+        command = [str(installed)] if installed.exists() else [sys.executable, "-m", "wsg.cli"]
+        return [*command, "--state-dir", str(self.state)]
 
     def http(self, path: str) -> str:
         """GET from the metrics listener. Raises OSError (HTTPError among them)."""
