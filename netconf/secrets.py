@@ -1,8 +1,8 @@
 """Secrets at rest: leaves that carry a key are kept sealed under the master key (AUT-08).
 
-The sealed form is text, `$8$` and the base64 of nonce (12 octets) | AES-256-GCM ciphertext | tag (16 octets), so that it fits a YANG
-string and can be read back with get-config and sent again unchanged. The clear value exists in memory only, between the decoder of
-an edit and the participants of a transaction.
+The sealed form is text, `$8$` and the base64 of nonce (12 octets) | AES-256-GCM ciphertext | tag (16 octets), so
+that it fits a YANG string and can be read back with get-config and sent again unchanged. The clear value exists in
+memory only, between the decoder of an edit and the participants of a transaction.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class SecretBox:
     def take_in(self, given: str, existing: str | None = None) -> str:
         """What to store for a leaf that was given as `given`, clear or sealed, where `existing` is stored now.
 
-        An equal value keeps the stored text, so that sending a configuration again is no change. Raises SealError for sealed text
-        that does not open.
+        An equal value keeps the stored text, so that sending a configuration again is no change. Raises SealError
+        for sealed text that does not open.
         """
         clear = self.unseal(given) if is_sealed(given) else given.encode()
         if existing is not None and is_sealed(existing):

@@ -1,4 +1,5 @@
-"""What the NETCONF agent has counted, as frozen values for the metrics (telemetry reads these through wsg, never netconf itself)."""
+"""What the NETCONF agent has counted, as frozen values for the metrics (telemetry reads these through wsg, never
+netconf itself)."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ COMMIT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.
 class Histogram:
     """A histogram in Prometheus' sense.
 
-    bounds: upper bounds in ascending order; counts: observations at or below each bound, not cumulative, with one more entry for
-    those above the last bound; total: sum of the observed values.
+    bounds: upper bounds in ascending order; counts: observations at or below each bound, not cumulative, with one
+    more entry for those above the last bound; total: sum of the observed values.
     """
 
     bounds: tuple[float, ...]
@@ -31,9 +32,9 @@ class Histogram:
 class NetconfStats:
     """Counters since the agent started; sessions_current is a gauge.
 
-    operations: (operation name, "ok" or an error-tag) -> replies. Operation names are those of the loaded models, an unknown one is
-    "unknown", so the set is closed. commit_durations_s: validated to durable, successful commits only.
-    running_revision: of the configuration in force, 0 before the first load.
+    operations: (operation name, "ok" or an error-tag) -> replies. Operation names are those of the loaded models, an
+    unknown one is "unknown", so the set is closed. commit_durations_s: validated to durable, successful commits
+    only. running_revision: of the configuration in force, 0 before the first load.
     """
 
     sessions_current: int = 0
@@ -43,6 +44,7 @@ class NetconfStats:
     sessions_refused: int = 0
     """Refused at the limit of sessions."""
     login_failures: int = 0
+    in_bad_hellos: int = 0
     in_rpcs: int = 0
     in_bad_rpcs: int = 0
     out_rpc_errors: int = 0
@@ -62,6 +64,7 @@ class Stats:
         self.sessions_dropped = 0
         self.sessions_refused = 0
         self.login_failures = 0
+        self.in_bad_hellos = 0
         self.in_rpcs = 0
         self.in_bad_rpcs = 0
         self.out_rpc_errors = 0
@@ -88,6 +91,7 @@ class Stats:
             sessions_dropped=self.sessions_dropped,
             sessions_refused=self.sessions_refused,
             login_failures=self.login_failures,
+            in_bad_hellos=self.in_bad_hellos,
             in_rpcs=self.in_rpcs,
             in_bad_rpcs=self.in_bad_rpcs,
             out_rpc_errors=self.out_rpc_errors,

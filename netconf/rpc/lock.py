@@ -1,0 +1,14 @@
+"""<lock> (RFC 6241 section 7.5)."""
+
+from __future__ import annotations
+
+from netconf.rpc.base import OK, Call, datastore, parameters, required
+
+
+async def run(call: Call) -> str:
+    """Waits for a write in progress, in turn, then takes the lock or is denied; the error names the holder's
+    session."""
+    name = datastore(required(parameters(call.element, "target"), "target"))
+    async with call.server.datastores.writing:
+        call.server.datastores.lock(name, call.client.session_id)
+    return OK
