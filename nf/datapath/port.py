@@ -1,9 +1,10 @@
 """The narrow interface between the IKE engine's driver and a data path (architecture section 5).
 
-Values only: they cross the worker/data-path channel as MessagePack. One Child SA is two Sa values, inbound and outbound, that share
-`child_id`. The SPD entry of a Child SA is made from its outbound Sa: a packet from the TUN that matches local -> remote
-selectors of the newest outbound Sa of a `policy_id` is sealed with it. A rekey installs an outbound Sa with the same policy_id: it
-takes over at once, and the old one stays until removed. Inbound SAs are found by SPI and coexist freely (rekey overlap).
+Values only: they cross the worker/data-path channel as MessagePack. One Child SA is two Sa values, inbound and
+outbound, that share `child_id`. The SPD entry of a Child SA is made from its outbound Sa: a packet from the TUN that matches
+local -> remote selectors of the newest outbound Sa of a `policy_id` is sealed with it. A rekey installs an outbound Sa
+with the same policy_id: it takes over at once, and the old one stays until removed. Inbound SAs are found by SPI and
+coexist freely (rekey overlap).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ class Direction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """One traffic selector (RFC 7296 section 3.13.1): protocol 0 is any; addresses are text of one family, ranges inclusive."""
+    """One traffic selector (RFC 7296 section 3.13.1): protocol 0 is any; addresses are text of one family; ranges are
+    inclusive."""
 
     protocol: int
     first_port: int
@@ -33,7 +35,7 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """When to say SOFT and HARD; None is never. Octets count the ESP packet's inner octets; seconds start at installation."""
+    """When to say SOFT and HARD; None is never. Octets are inner octets; seconds start at installation."""
 
     soft_seconds: float | None = None
     hard_seconds: float | None = None
@@ -50,7 +52,8 @@ class Sa:
     sa_id: unique in the gateway while it lives; bits 56 to 63 are the owner's worker index.
     policy_id: the Child SA across rekeys; child_id: the pair of SAs that one exchange made.
     local, remote: outer addresses; encap_local_port and encap_remote_port are 0 for native ESP (IP protocol 50).
-    encr, integ: IANA transform IDs; encr_key ends with the salt for AES-GCM and ChaCha20-Poly1305 (4 octets); integ_key is empty with them.
+    encr, integ: IANA transform IDs; encr_key ends with the salt for AES-GCM and ChaCha20-Poly1305 (4 octets);
+    integ_key is empty with them.
     local_ts is what our side may be, remote_ts what the peer's side may be, in both directions.
     replay_window: packets, 0 is off. mtu: of the inner packet; a larger one is answered with ICMP.
     """
@@ -86,7 +89,7 @@ class EventKind(Enum):
     FIRST_PACKET = "first-packet"
     """The first good packet on an inbound SA: the peer sends on it (RFC 7296 section 2.8)."""
     PEER_MOVED = "peer-moved"
-    """A good UDP-encapsulated packet came from another address or port than the SA's `remote` (RFC 3948, NAT mapping change)."""
+    """A good UDP-encapsulated packet came from elsewhere than the SA's `remote` (RFC 3948, NAT mapping change)."""
     SEQUENCE_EXHAUSTED = "sequence-exhausted"
 
 
@@ -115,7 +118,7 @@ class SaCounters:
 
 @dataclass(frozen=True, slots=True)
 class DatapathCounters:
-    """Totals over the life of the process. drops: (direction, reason) -> packets; reasons are a closed set of the implementation."""
+    """Totals over the life of the process. The drop reasons are a closed set of the implementation."""
 
     packets_in: int = 0
     octets_in: int = 0
@@ -139,7 +142,9 @@ class Datapath(Protocol):
     def remove_sa(self, sa_id: int) -> None:
         """Remove an SA and forget its keys. An unknown id is not an error: both ends may delete at once."""
 
-    def update_sa_path(self, sa_id: int, local: str, remote: str, encap_local_port: int, encap_remote_port: int) -> None:
+    def update_sa_path(
+        self, sa_id: int, local: str, remote: str, encap_local_port: int, encap_remote_port: int
+    ) -> None:
         """Give an SA new outer addresses and ports (NAT mapping change, later MOBIKE)."""
 
     def poll_events(self) -> list[DatapathEvent]:

@@ -149,6 +149,11 @@ impl Merger {
         self.packets.len()
     }
 
+    /// Octets of the inner packets gathered, the headers of all but the first left out.
+    pub fn octets(&self) -> usize {
+        self.octets
+    }
+
     /// Whether none is gathered.
     pub fn is_empty(&self) -> bool {
         self.packets.is_empty()
