@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Literal
 
 from netconf.mapping.sharing import keep_each
@@ -12,16 +12,16 @@ from nf.config.snapshot import AddressPool, AddressRange
 
 
 def build_pools(context: Node, old: tuple[AddressPool, ...]) -> tuple[AddressPool, ...]:
-    """Pools of a context, IPv4 first. A pool without a range has one: its whole prefix."""
+    """Pools of a context, IPv4 first. Ranges ascend; a pool without any has one, its whole prefix."""
     pools = (*_family(context, 4, "ip", "pool"), *_family(context, 6, "ipv6", "prefix-pool"))
     return keep_each(pools, old, lambda pool: (pool.family, pool.name))
 
 
 def _family(context: Node, family: Literal[4, 6], *names: str) -> Iterator[AddressPool]:
     for pool in entries(context, *names):
-        prefix = ip_network(pool["prefix"], strict=False)
-        ranges = tuple(
-            AddressRange(address(entry["start-address"]), address(entry["end-address"]))
-            for entry in entries(pool, "range")
-        ) or (AddressRange(str(prefix[0]), str(prefix[-1])),)
-        yield AddressPool(context["name"], pool["name"], family, str(prefix), ranges, pool["kind"])
+        whole = ip_network(pool["prefix"], strict=False)
+        ordered = sorted(entries(pool, "range"), key=lambda item: int(ip_address(item["start-address"])))
+        ranges = tuple(AddressRange(address(item["start-address"]), address(item["end-address"])) for item in ordered)
+        if not ranges:
+            ranges = (AddressRange(str(whole[0]), str(whole[-1])),)
+        yield AddressPool(context["name"], pool["name"], family, str(whole), ranges, pool["kind"])

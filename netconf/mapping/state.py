@@ -15,6 +15,9 @@ from nf.views import GatewayViews, PoolView, ServiceView, WorkerView
 
 Json = dict[str, Any]
 
+LARGEST_UINT64 = 2**64 - 1
+"""A pool shorter than a /64 has more addresses than a YANG integer can say; the model says so."""
+
 
 def state_data(views: GatewayViews, snapshot: GatewaySnapshot) -> Json:
     """The whole state subtree, to be merged with the running configuration.
@@ -82,7 +85,8 @@ def _context(
 
 
 def _pool(view: PoolView) -> Json:
-    return {"size": str(view.size), "used": str(view.used), "free": str(max(view.size - view.used, 0))}
+    counts = {"size": view.size, "used": view.used, "free": max(view.size - view.used, 0)}
+    return {name: str(min(count, LARGEST_UINT64)) for name, count in counts.items()}
 
 
 def _service(view: ServiceView) -> Json:

@@ -1,0 +1,158 @@
+"""What XPath cannot say: order and overlap of ranges, the form of identities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from netconf.mapping.checks import check_tree
+
+Json = dict[str, Any]
+Complete = Callable[[Json], Json]
+
+
+def span(start: str, end: str) -> Json:
+    return {"start-address": start, "end-address": end}
+
+
+def tags(tree: Json) -> list[str]:
+    return [fault.app_tag for fault in check_tree(tree)]
+
+
+def test_the_demo_has_no_fault(demo: Json, complete: Complete) -> None:
+    assert check_tree(complete(demo)) == []
+
+
+def test_an_empty_tree_has_no_fault(complete: Complete) -> None:
+    assert check_tree(complete({})) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ([span("10.0.0.0", "10.0.0.0")], [], []),  # TPL-64: A <= B
+        ([span("10.0.0.1", "10.0.0.0")], [], ["range-order"]),
+        ([span("9.255.255.255", "10.0.0.0")], [], []),  # numbers, not text
+        ([span("2001:db8::2", "2001:db8::1")], [], ["range-order"]),
+        ([span("2001:db8::9", "2001:db8::a")], [], []),
+        ([span("10.0.0.0", "10.0.0.9"), span("10.0.0.10", "10.0.0.19")], [], []),  # TPL-66
+        ([span("10.0.0.0", "10.0.0.10"), span("10.0.0.10", "10.0.0.19")], [], ["tsr-overlap"]),
+        ([span("10.0.0.0", "10.0.0.9")], [span("10.0.0.10", "10.0.0.19")], []),
+        ([span("10.0.0.0", "10.0.0.9")], [span("10.0.0.9", "10.0.0.19")], ["tsr-overlap"]),  # TPL-68
+        (
+            [span("10.0.0.0", "10.0.0.9")],
+            [span("10.0.0.3", "10.0.0.4"), span("10.0.0.5", "10.0.0.6")],
+            ["tsr-overlap"] * 2,
+        ),
+        ([span("0.0.0.0", "255.255.255.255")], [span("::", "ffff::")], []),  # families never overlap
+    ],
+)
+def test_traffic_selectors(
+    demo: Json, ran: Json, complete: Complete, one: list[Json], other: list[Json], expected: list[str]
+) -> None:
+    template = ran["openwsg-crypto-template:crypto"]["template"][0]
+    template["payload"][0] |= {"match": "any", "tsr": one}
+    template["payload"].append({"name": "second", "ipsec": {"transform-set": ["esp-modern"]}, "tsr": other})
+    assert tags(complete(demo)) == expected
+
+
+def test_templates_may_overlap(demo: Json, ran: Json, complete: Complete) -> None:
+    """Exclusive selectors are a rule of one template: another one is for other peers."""
+    template = ran["openwsg-crypto-template:crypto"]["template"]
+    template[1]["payload"][0]["tsr"] = template[0]["payload"][0]["tsr"]
+    assert tags(complete(demo)) == []
+
+
+def test_a_fault_says_where(demo: Json, ran: Json, complete: Complete, yang: Any) -> None:
+    ran["openwsg-crypto-template:crypto"]["template"][0]["payload"][0]["tsr"] = [span("10.0.0.1", "10.0.0.0")]
+    (fault,) = check_tree(complete(demo))
+    assert fault.path == (
+        "context[name='ran']",
+        "crypto",
+        "template[name='enodeb']",
+        "payload[name='s1']",
+        "tsr[start-address='10.0.0.1']",
+    )
+    assert fault.message == "The start of the range 10.0.0.1 to 10.0.0.0 is above its end."
+    error_path = yang.error_path_of(fault.path)
+    assert error_path.xpath == (
+        "/openwsg-gateway:gateway/openwsg-context:context[openwsg-context:name='ran']/openwsg-crypto-template:crypto"
+        "/openwsg-crypto-template:template[openwsg-crypto-template:name='enodeb']"
+        "/openwsg-crypto-template:payload[openwsg-crypto-template:name='s1']"
+        "/openwsg-crypto-template:tsr[openwsg-crypto-template:start-address='10.0.0.1']"
+    )
+    assert dict(error_path.namespaces)["openwsg-crypto-template"] == "urn:openwsg:yang:openwsg-crypto-template"
+
+
+@pytest.mark.parametrize(
+    ("ranges", "expected"),
+    [
+        ([span("10.99.0.0", "10.99.0.255")], []),
+        ([span("10.98.255.255", "10.99.0.1")], ["pool-range"]),
+        ([span("10.99.0.1", "10.99.1.0")], ["pool-range"]),
+        ([span("10.99.0.9", "10.99.0.10"), span("10.99.0.11", "10.99.0.12")], []),
+        ([span("10.99.0.9", "10.99.0.11"), span("10.99.0.11", "10.99.0.12")], ["pool-range"]),
+        ([span("10.99.0.9", "10.99.0.8")], ["range-order"]),
+    ],
+)
+def test_pool_ranges(demo: Json, ran: Json, complete: Complete, ranges: list[Json], expected: list[str]) -> None:
+    """CTX-16."""
+    ran["openwsg-pool:ip"]["pool"][0]["range"] = ranges
+    assert tags(complete(demo)) == expected
+
+
+@pytest.mark.parametrize(
+    ("prefix", "ranges", "expected"),
+    [
+        ("10.98.0.0/16", [], []),
+        ("10.99.1.0/24", [], []),
+        ("10.96.0.0/14", [], ["pool-overlap"]),
+        ("10.99.0.128/25", [], ["pool-overlap"]),
+        ("10.96.0.0/14", [span("10.98.0.0", "10.98.255.255")], []),  # what counts is what is given out
+        ("10.96.0.0/14", [span("10.98.0.0", "10.99.0.0")], ["pool-overlap"]),
+    ],
+)
+def test_pools_do_not_overlap(
+    demo: Json, ran: Json, complete: Complete, prefix: str, ranges: list[Json], expected: list[str]
+) -> None:
+    ran["openwsg-pool:ip"]["pool"].append({"name": "b", "prefix": prefix, "range": ranges})
+    assert tags(complete(demo)) == expected
+
+
+def test_ipv6_pools_do_not_overlap(demo: Json, ran: Json, complete: Complete) -> None:
+    """CTX-17."""
+    ran["openwsg-pool:ipv6"]["prefix-pool"].append({"name": "b", "prefix": "fd00:99::8000/113"})
+    (fault,) = check_tree(complete(demo))
+    assert (fault.app_tag, fault.path) == ("pool-overlap", ("context[name='ran']", "ipv6", "prefix-pool[name='b']"))
+
+
+def test_pools_of_two_contexts_may_overlap(demo: Json, ran: Json, complete: Complete) -> None:
+    """A context is a routing domain of its own (CTX-01)."""
+    contexts = demo["openwsg-gateway:gateway"]["openwsg-context:context"]
+    contexts.append({"name": "b", "openwsg-pool:ip": ran["openwsg-pool:ip"]})
+    assert tags(complete(demo)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("ip-addr", "192.0.2.1", []),
+        ("ip-addr", "2001:db8::1", []),
+        ("ip-addr", "192.0.2.256", ["identity-form"]),
+        ("key-id", "0x00ff", []),
+        ("key-id", "0x0", ["identity-form"]),
+        ("der-asn1-dn", "CN=gw,O=Example", []),
+        ("der-asn1-dn", "no name", ["identity-form"]),
+        ("der-asn1-gn", "text", ["identity-form"]),
+    ],
+)
+@pytest.mark.parametrize("where", ["identity", "nai"])
+def test_identities(
+    demo: Json, ran: Json, complete: Complete, where: str, kind: str, value: str, expected: list[str]
+) -> None:
+    """TPL-27."""
+    leaf = "local" if where == "identity" else "idr"
+    ran["openwsg-crypto-template:crypto"]["template"][0][where] = {leaf: {"id-type": kind, "id": value}}
+    assert tags(complete(demo)) == expected
