@@ -129,7 +129,7 @@ def clear_sa(settings: Settings, /, everything: bool, yes: bool, **conditions: s
     }
     what = ", ".join(f"{leaves[name]} {value}" for name, value in given.items()) or "all"
     if not yes:
-        if not sys.stdin.isatty():
+        if not _at_terminal():
             raise click.UsageError("nobody can be asked here: give --yes")
         click.confirm(f"Delete the security associations of {what}?", abort=True)
     body = "".join(f"<{leaves[name]}>{quote(value)}</{leaves[name]}>" for name, value in given.items()) or "<all/>"
@@ -142,6 +142,10 @@ def clear_sa(settings: Settings, /, everything: bool, yes: bool, **conditions: s
 
     deleted = session(settings, work)
     click.echo(f"{deleted or 'an unknown number of'} deleted")
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _child_spi(text: str) -> str:

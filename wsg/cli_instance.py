@@ -9,10 +9,10 @@ from pathlib import Path
 import libyang
 from lxml import etree
 
+from netconf.mapping.modules import MODULES
 from netconf.xmlio import MalformedMessage, parse
 
-ROOT_MODULE = "openwsg-gateway"
-MAX_FILE_OCTETS = 16 << 20
+MAX_FILE_OCTETS = 8 << 20
 MAX_DEPTH = 64
 _CONFIG_WRAPPERS = frozenset({"config", "data"})
 
@@ -92,12 +92,11 @@ def _context() -> libyang.Context:
     directory = yang_directory()
     try:
         context = libyang.Context(str(directory))
-        for path in sorted(directory.glob("openwsg-*.yang")):
-            context.load_module(path.stem)
+        for name in MODULES:
+            # Every feature: what this gateway supports is the gateway's to say.
+            context.load_module(name).feature_enable_all()
     except libyang.LibyangError as error:
         raise InstanceError(f"the YANG modules in {directory} cannot be loaded: {_reason(error)}") from error
-    if context.get_module(ROOT_MODULE) is None:
-        raise InstanceError(f"no {ROOT_MODULE}.yang in {directory}")
     return context
 
 

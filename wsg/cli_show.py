@@ -24,6 +24,9 @@ from wsg.cli_text import (
 )
 from wsg.cli_tree import indent, outline
 
+_ROOM_FOR_PACKETS = 104
+"""Columns below which a tunnel's line has octets only."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="For programs: JSON, numbers in full.")
 
 
@@ -36,41 +39,42 @@ def show() -> None:
 @json_option
 @click.pass_obj
 def tunnels(settings: Settings, as_json: bool) -> None:
-    """One line a tunnel (IKE SA), with the traffic of its Child SAs."""
+    """One line a tunnel (IKE SA), with the packets and octets of its Child SAs."""
     sas = list(state.ike_sas(session(settings, lambda client: client.get(state.sa_filter()))))
     if as_json:
         emit_json([state.as_json(sa) for sa in sas])
         return
+    width = output_width()
     columns = (
-        Column("SERVICE", shrink=8),
-        Column("PEER", shrink=15),
-        Column("IDENTITY", shrink=8),
-        Column("INNER", shrink=10),
-        Column("STATE"),
-        Column("AGE", "right"),
-        Column("PKTS IN", "right"),
-        Column("OUT", "right"),
-        Column("OCTETS IN", "right"),
-        Column("OUT", "right"),
+        *(
+            Column("SERVICE", shrink=6),
+            Column("PEER", shrink=15),
+            Column("IDENTITY", shrink=8),
+            Column("INNER", shrink=9),
+        ),
+        *(Column("STATE"), Column("AGE", "right"), Column("PKTS IN", "right"), Column("PKTS OUT", "right")),
+        *(Column("IN", "right"), Column("OUT", "right")),
     )
-    rows = []
-    for sa in sas:
-        children = sa.child_sas
-        rows.append(
-            (
-                sa.wsg_service,
-                endpoint(sa.remote_address, sa.remote_port),
-                printable(sa.remote_identity),
-                ", ".join(sa.networks) or "-",
-                sa.state,
-                human_seconds(sa.age),
-                human_number(sum(child.packets_in for child in children)),
-                human_number(sum(child.packets_out for child in children)),
-                human_octets(sum(child.octets_in for child in children)),
-                human_octets(sum(child.octets_out for child in children)),
-            )
-        )
-    click.echo(table(columns, rows, output_width()) if rows else "no tunnels")
+    rows = [_tunnel(sa) for sa in sas]
+    if width is not None and width < _ROOM_FOR_PACKETS:
+        columns, rows = columns[:6] + columns[8:], [row[:6] + row[8:] for row in rows]
+    click.echo(table(columns, rows, width) if rows else "no tunnels")
+
+
+def _tunnel(sa: state.IkeSa) -> tuple[str, ...]:
+    children = sa.child_sas
+    return (
+        sa.wsg_service,
+        endpoint(sa.remote_address, sa.remote_port),
+        printable(sa.remote_identity) or "-",
+        ", ".join(sa.networks) or "-",
+        sa.state,
+        human_seconds(sa.age),
+        human_number(sum(child.packets_in for child in children)),
+        human_number(sum(child.packets_out for child in children)),
+        human_octets(sum(child.octets_in for child in children)),
+        human_octets(sum(child.octets_out for child in children)),
+    )
 
 
 @show.command()
