@@ -1,10 +1,10 @@
 """The narrow interface between the IKE engine's driver and a data path (architecture section 5).
 
 Values only: they cross the worker/data-path channel as MessagePack. One Child SA is two Sa values, inbound and
-outbound, that share `child_id`. The SPD entry of a Child SA is made from its outbound Sa: a packet from the TUN that matches
-local -> remote selectors of the newest outbound Sa of a `policy_id` is sealed with it. A rekey installs an outbound Sa
-with the same policy_id: it takes over at once, and the old one stays until removed. Inbound SAs are found by SPI and
-coexist freely (rekey overlap).
+outbound, that share `child_id`. The SPD entry of a Child SA is made from its outbound Sa: a packet from the TUN that
+matches local -> remote selectors of the newest outbound Sa of a `policy_id` is sealed with it. A rekey installs an
+outbound Sa with the same policy_id: it takes over at once, and the old one stays until removed. Inbound SAs are found
+by SPI and coexist freely (rekey overlap).
 """
 
 from __future__ import annotations

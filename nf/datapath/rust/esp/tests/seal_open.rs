@@ -1,5 +1,7 @@
 //! Sealing and opening by every suite, and what opening refuses.
 
+#![allow(clippy::unwrap_used)]
+
 use esp::{Inbound, OpenError, Outbound, Suite, SuiteError};
 use proptest::prelude::*;
 

@@ -6,10 +6,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 const SHARDS: usize = 64;
 
+type Shard<T> = RwLock<HashMap<(u32, u32), Arc<T>>>;
+
 /// SAs by (domain, SPI). The table is cut into shards, so that installing one SA makes readers of one shard wait for one
 /// insertion, and never for a copy of the table.
 pub struct Sad<T> {
-    shards: Vec<RwLock<HashMap<(u32, u32), Arc<T>>>>,
+    shards: Vec<Shard<T>>,
 }
 
 impl<T> Default for Sad<T> {
@@ -19,7 +21,7 @@ impl<T> Default for Sad<T> {
 }
 
 impl<T> Sad<T> {
-    fn shard(&self, spi: u32) -> &RwLock<HashMap<(u32, u32), Arc<T>>> {
+    fn shard(&self, spi: u32) -> &Shard<T> {
         &self.shards[(spi ^ (spi >> 16)) as usize % SHARDS] // our own SPIs are random in their low bits
     }
 

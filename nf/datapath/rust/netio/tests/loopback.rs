@@ -1,5 +1,7 @@
 //! The Linux transports over loopback, and the dummies.
 
+#![allow(clippy::unwrap_used)]
+
 use netio::{Device, DummyDevice, Message, Poller, ReceiveBatch, Transport, Udp, Waker};
 use std::io::IoSlice;
 use std::net::UdpSocket;
