@@ -45,7 +45,7 @@ def tunnels(settings: Settings, as_json: bool) -> None:
         emit_json([state.as_json(sa) for sa in sas])
         return
     width = output_width()
-    columns = (
+    columns: tuple[Column, ...] = (
         *(
             Column("SERVICE", shrink=6),
             Column("PEER", shrink=15),
