@@ -124,7 +124,7 @@ def iperf(
     ]
     argv += ["-O", str(omit_s)] if omit_s else []
     argv += ["-R"] if reverse else []
-    argv += ["-u", "-l", str(length), "-b", f"{udp_mbit_s}M", "-w", "2M"] if udp_mbit_s else []
+    argv += ["-u", "-l", str(length), "-b", f"{udp_mbit_s}M/16", "-w", "2M"] if udp_mbit_s else []
     text = namespace.run(*argv, check=False, timeout_s=seconds + 25)
     try:
         report = json.loads(text)
