@@ -72,6 +72,7 @@ class GatewaySettings:
     steer: bool = True
     offload: bool = True
     tun_device: str = TUN_DEVICE
+    worker_module: str = "nf.io.ipsecmgr"
 
 
 class Gateway:
@@ -141,7 +142,7 @@ class Gateway:
 
     def _worker(self, index: int, common: tuple[str, ...]) -> Child:
         return Child(
-            ChildSpec(f"ipsecmgr-{index}", "nf.io.ipsecmgr", (*common, "--index", str(index))),
+            ChildSpec(f"ipsecmgr-{index}", self._settings.worker_module, (*common, "--index", str(index))),
             self._settings.children,
             lambda message, _: self._from_worker(index, message),
             lambda child: self._worker_up(index, child),

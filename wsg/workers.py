@@ -47,11 +47,14 @@ class Workers:
 
     async def commit(self, plan: list[WorkerPlan]) -> None:
         """Put it in force everywhere."""
-        await asyncio.gather(*(self._commit_on(one) for one in plan))
+        results = await asyncio.gather(*(self._commit_on(one) for one in plan), return_exceptions=True)
+        for result in results:  # only when all have had their turn
+            if isinstance(result, BaseException):
+                raise result
 
     async def abort(self, plan: list[WorkerPlan]) -> None:
         """Forget it everywhere."""
-        await asyncio.gather(*(self._abort_on(one) for one in plan))
+        await asyncio.gather(*(self._abort_on(one) for one in plan), return_exceptions=True)
 
     async def configure(self, child: Child, snapshot: GatewaySnapshot, secrets: Mapping[str, bytes]) -> None:
         """Put the committed configuration in force on a new process."""
