@@ -44,7 +44,10 @@ class UpdateSaPath:
 
 @dataclass(frozen=True, slots=True)
 class AddRoutes:
-    """Inner networks that a policy_id now protects: the driver routes them to the context's TUN. Sent once a policy_id."""
+    """Inner networks that a policy_id now protects: the driver routes them to the context's TUN.
+
+    Sent once a policy_id.
+    """
 
     context_index: int
     policy_id: int

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class ChildSa:
     """A Child SA pair. Deadlines are engine time.
 
-    ike_sa: the IKE SA that manages it now; a rekey of that moves it. suite_index: of the transform set in the payload policy.
+    ike_sa: the IKE SA that manages it now; a rekey of that moves it. suite_index: of the transform set in the payload
+    policy.
     outbound: the SA to hand to the data path when the peer is ready (state WAITING), else None.
     successor: what a rekey made of it. traffic_seen: whether anything came in on it.
     """

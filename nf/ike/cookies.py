@@ -16,7 +16,8 @@ _TAG_OCTETS = 24
 class CookieJar:
     """Makes and checks cookies. The secret changes every two minutes, and the one before stays good for as long again.
 
-    A cookie is the secret's generation octet and a MAC of Ni, the initiator's SPI and its address and port: nothing is kept for it.
+    A cookie is the secret's generation octet and a MAC of Ni, the initiator's SPI and its address and port: nothing is
+    kept for it.
     """
 
     __slots__ = ("_generation", "_new", "_old", "_random", "_rotate_at")
@@ -61,7 +62,10 @@ class CookieJar:
 
 
 class Challenge:
-    """Whether a template's new peers are challenged: on at `start` half-open IKE SAs, off at `stop`. start 0 is always on."""
+    """Whether a template's new peers are challenged: on at `start` half-open IKE SAs, off at `stop`.
+
+    Start 0 is always on.
+    """
 
     __slots__ = ("on",)
 

@@ -1,4 +1,7 @@
-"""What the SAs of one worker share: tables, timers, counters, actions. The tasks get it passed; it decides nothing of the protocol."""
+"""What the SAs of one worker share: tables, timers, counters, actions. The tasks get it passed.
+
+It decides nothing of the protocol.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,8 @@ class Core:
         self.established = 0
         self.children: dict[int, ChildSa] = {}
         """By inbound SPI."""
+        self.reserved_ike_spis: set[bytes] = set()
+        self.woken: list[IkeSa] = []
         self.reserved_spis: set[int] = set()
         """Inbound SPIs that a request of ours names and no Child SA has yet."""
         self.by_sa_id: dict[int, ChildSa] = {}
@@ -99,11 +104,28 @@ class Core:
 
     def new_ike_spi(self) -> bytes:
         """Our SPI for a new IKE SA."""
-        return new_ike_spi(self.worker_index, self.random, self.ike_sas)
+        return new_ike_spi(self.worker_index, self.random, self.ike_sas, self.reserved_ike_spis)
+
+    def reserve_ike_spi(self) -> bytes:
+        """Our SPI for the successor of an IKE SA; give it back with `release_ike_spi` when the response is there."""
+        spi = self.new_ike_spi()
+        self.reserved_ike_spis.add(spi)
+        return spi
+
+    def release_ike_spi(self, spi: bytes) -> None:
+        """The SPI was not used, or an IKE SA has it now."""
+        self.reserved_ike_spis.discard(spi)
+
+    def wake(self, sa: IkeSa) -> None:
+        """Something waits in the queue of this IKE SA, or its window is free.
+
+        The engine looks at it before it returns.
+        """
+        self.woken.append(sa)
 
     def reserve_child_spi(self) -> int:
         """Our inbound SPI for a Child SA to be; give it back with `release_child_spi` when nothing comes of it."""
-        spi = new_child_spi(self.worker_index, self.random, self.children.keys() | self.reserved_spis)
+        spi = new_child_spi(self.worker_index, self.random, self.children, self.reserved_spis)
         self.reserved_spis.add(spi)
         return spi
 
@@ -170,7 +192,7 @@ class Core:
     def half_open_changed(self, sa: IkeSa, by: int) -> None:
         """Count a responder's IKE SA in or out of the half-open ones."""
         self.half_open += by
-        remote = sa.path.remote
+        remote = sa.source
         left = self.half_open_by_source.get(remote, 0) + by
         if left > 0:
             self.half_open_by_source[remote] = left

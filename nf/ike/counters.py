@@ -1,7 +1,7 @@
 """What the engine counts: a closed set of names, so that telemetry can declare every metric beforehand.
 
-A name is `family.label` or `family.label.label`; families and their labels are in FAMILIES, and NAMES is their product. Counters only
-grow, over the life of the worker process; gauges come from the views.
+A name is `family.label` or `family.label.label`; families and their labels are in FAMILIES, and NAMES is their product.
+Counters only grow, over the life of the worker process; gauges come from the views.
 """
 
 from __future__ import annotations
@@ -78,21 +78,45 @@ FAMILIES: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
     "requests-out": ("Requests sent, without retransmissions, by exchange.", (EXCHANGES,)),
     "responses-in": ("Responses received for our requests, by exchange.", (EXCHANGES,)),
     "responses-out": ("Responses sent, without repeated ones, by exchange.", (EXCHANGES,)),
-    "retransmits": ("Datagrams sent again: our requests, and responses to a peer's repeated request.", (("request", "response"),)),
+    "retransmits": (
+        "Datagrams sent again: our requests, and responses to a peer's repeated request.",
+        (("request", "response"),),
+    ),
     "dropped": ("Datagrams dropped, by reason.", (DROPS,)),
     "setups-attempted": ("IKE SA set-ups begun, by our role.", (("initiator", "responder"),)),
     "setups-succeeded": ("IKE SAs authenticated, by our role.", (("initiator", "responder"),)),
     "setups-failed": ("IKE SA or first Child SA set-ups that failed, by reason.", (SETUP_FAILURES,)),
-    "half-open-expired": ("Half-open IKE SAs cleared by their timer: after a good exchange, or without any (DOS-02).", (("exchange", "none"),)),
+    "half-open-expired": (
+        "Half-open IKE SAs cleared by their timer: after a good exchange, or without any (DOS-02).",
+        (("exchange", "none"),),
+    ),
     "ike-sas-closed": (
         "IKE SAs that ended after authentication, by cause.",
-        (("peer-delete", "local-delete", "dead-peer", "rekeyed", "expired", "policy", "initial-contact", "internal-error"),),
+        (
+            (
+                "peer-delete",
+                "local-delete",
+                "dead-peer",
+                "rekeyed",
+                "expired",
+                "policy",
+                "initial-contact",
+                "protocol-error",
+                "internal-error",
+            ),
+        ),
     ),
-    "child-sas-created": ("Child SAs made, rekeyed ones included, by our role in the exchange.", (("initiator", "responder"),)),
+    "child-sas-created": (
+        "Child SAs made, rekeyed ones included, by our role in the exchange.",
+        (("initiator", "responder"),),
+    ),
     "child-sas-closed": ("Child SAs that ended.", ()),
-    "child-sas-refused": ("Child SAs that either side refused, by our role in the exchange.", (("initiator", "responder"),)),
+    "child-sas-refused": (
+        "Child SAs that either side refused, by our role in the exchange.",
+        (("initiator", "responder"),),
+    ),
     "rekeys": (
-        "Rekeys by kind and outcome: started by us, answered for the peer, failed, refused, collided (both ends at once).",
+        "Rekeys by kind and outcome: started by us, answered for the peer, failed, refused, collided.",
         (("ike", "child"), ("started", "succeeded", "answered", "failed", "refused", "collided")),
     ),
     "cookies": ("COOKIE challenges sent; cookies of peers that were good or bad.", (("sent", "accepted", "rejected"),)),
@@ -117,5 +141,8 @@ NAMES = names()
 
 
 def fresh() -> dict[str, int]:
-    """All counters at zero. An increment of a name that is not in it is a KeyError: a bug, found by the first test that counts."""
+    """All counters at zero. An increment of a name that is not in it is a KeyError.
+
+    A bug, found by the first test that counts.
+    """
     return dict.fromkeys(NAMES, 0)

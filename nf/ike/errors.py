@@ -1,6 +1,7 @@
 """What a handler raises to refuse a request: each error knows its Notify (style section 5).
 
-The IKE SA turns them into a response in one place. `why` is for our log and counters; the wire carries only `notify` and `data`.
+The IKE SA turns them into a response in one place. `why` is for our log and counters; the wire carries only `notify`
+and `data`.
 """
 
 from __future__ import annotations

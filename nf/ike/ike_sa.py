@@ -37,16 +37,19 @@ class Lease:
 class IkeSa:
     """An IKE SA. Deadlines are engine time.
 
-    original_initiator: whether we are it; i and r in names below are the roles of RFC 7296, local and remote ours and the peer's.
+    original_initiator: whether we are it; i and r in names below are the roles of RFC 7296, local and remote ours and
+    the peer's.
+    path: where our requests go now. source: the address that IKE_SA_INIT came from, by which half-open IKE SAs are
+    counted.
     nonce_i, nonce_r: of the exchange that made it; kept until the first Child SA is made (section 2.17).
     init_request, init_response: the two IKE_SA_INIT datagrams that AUTH covers; kept until authentication.
-    expected_id: Message ID of the peer's next request; next_id: of ours. reply, reply_digest: the response cache (section 2.1).
+    expected_id: Message ID of the peer's next request; next_id: of ours. reply, reply_digest: the response cache
+    (section 2.1).
     """
 
     __slots__ = (
         "algorithms",
         "announced",
-        "child_retry_at",
         "children",
         "cipher_in",
         "cipher_out",
@@ -83,6 +86,7 @@ class IkeSa:
         "seen_exchange",
         "service",
         "soft_at",
+        "source",
         "spi_local",
         "spi_remote",
         "state",
@@ -93,6 +97,7 @@ class IkeSa:
     ) -> None:
         self.service = service
         self.path = path
+        self.source = path.remote
         self.spi_local = spi_local
         self.spi_remote = ZERO_SPI
         self.original_initiator = original_initiator
@@ -129,7 +134,6 @@ class IkeSa:
         self.soft_at: float | None = None
         self.hard_at: float | None = None
         self.retries = 0
-        self.child_retry_at = 0.0
         self.seen_exchange = False
         self.announced = False
         self.deadlines: dict[TimerKind, float] = {}
@@ -170,7 +174,10 @@ class IkeSa:
 
     @property
     def udp_encapsulated(self) -> bool:
-        """ESP goes in UDP: a NAT was found, or the peer made it look so, and IKE has moved to port 4500 (RFC 7296 section 2.23)."""
+        """ESP goes in UDP.
+
+        A NAT was found, or the peer made it look so, and IKE has moved to port 4500 (RFC 7296 section 2.23).
+        """
         return (self.nat_local or self.nat_remote) and self.path.local_port == 4500
 
     def child_by_spi_out(self, spi: int) -> ChildSa | None:

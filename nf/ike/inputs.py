@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class NetworkPath:
-    """Both ends of a datagram; addresses are canonical text. The engine never sees the non-ESP marker: local_port 4500 implies it."""
+    """Both ends of a datagram; addresses are canonical text. The engine never sees the non-ESP marker.
+
+    Local_port 4500 implies it.
+    """
 
     local: str
     local_port: int
@@ -17,16 +20,23 @@ class NetworkPath:
 
 @dataclass(frozen=True, slots=True)
 class Initiate:
-    """Set up an IKE SA and its first Child SA as initiator, with the policy of a service (INI-10 to INI-16 come later)."""
+    """Set up an IKE SA and its first Child SA as initiator, with the policy of a service (INI-10 to INI-16 come
+    later).
+    """
 
     context: str
     service: str
     remote: str
+    request_addresses: tuple[int, ...] = ()
+    """Families (4, 6) of which to ask the responder for an inner address, as a remote-access peer does."""
 
 
 @dataclass(frozen=True, slots=True)
 class SaFilter:
-    """Which IKE SAs a command means (EXE-01): all fields that are not None must match. child_spi is an inbound Child SA SPI."""
+    """Which IKE SAs a command means (EXE-01): all fields that are not None must match.
+
+    Child_spi is an inbound Child SA SPI.
+    """
 
     context: str | None = None
     service: str | None = None
@@ -60,8 +70,16 @@ class RekeyChildSa:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateChildSa:
+    """Make a further Child SA on the IKE SA with our SPI `spi`, with the named payload of its template."""
+
+    spi: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """Delete every IKE SA, telling the peers."""
 
 
-Command = Initiate | ClearSas | RekeyIkeSa | RekeyChildSa | Shutdown
+Command = Initiate | ClearSas | RekeyIkeSa | RekeyChildSa | CreateChildSa | Shutdown

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RetransmitPlan:
-    """first_s: wait before the first repetition; factor: growth of the wait; maximum: repetitions; longest_s: cap of one wait."""
+    """first_s: wait before the first repetition; factor: growth of the wait; maximum: repetitions; longest_s.
+
+    Cap of one wait.
+    """
 
     first_s: float
     maximum: int
@@ -15,7 +18,10 @@ class RetransmitPlan:
     longest_s: float = 60.0
 
     def wait(self, repetitions: int) -> float | None:
-        """Seconds to wait after `repetitions` repetitions (0: after the first sending); None: the peer has had its last wait."""
+        """Seconds to wait after `repetitions` repetitions (0: after the first sending); None.
+
+        The peer has had its last wait.
+        """
         if repetitions > self.maximum:
             return None
         return min(self.first_s * self.factor**repetitions, self.longest_s)

@@ -1,7 +1,7 @@
 """Requests of ours, one at a time, and the cache of our last response (RFC 7296 sections 2.1 to 2.4).
 
-A task is one exchange that we begin. Tasks wait in the queue of their IKE SA; the window is 1. A request of the peer that comes
-again, octet for octet, gets the cached response; anything else with that Message ID is dropped.
+A task is one exchange that we begin. Tasks wait in the queue of their IKE SA; the window is 1. A request of the peer
+that comes again, octet for octet, gets the cached response; anything else with that Message ID is dropped.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ class Task:
 
     exchange: ExchangeType = ExchangeType.INFORMATIONAL
     touches_children = False
-    """Whether it makes, rekeys or deletes Child SAs: such a one refuses the peer's rekey of the IKE SA (section 2.25.2)."""
+    """Whether it makes, rekeys or deletes Child SAs.
+
+    Such a one refuses the peer's rekey of the IKE SA (section 2.25.2).
+    """
 
     def build_request(self, core: Core, sa: IkeSa, now: float) -> tuple[Payload, ...] | None:
         """The payloads of the request; None when there is nothing left to do."""
@@ -53,6 +56,10 @@ class Task:
 
     def abandon(self, core: Core, sa: IkeSa) -> None:
         """The IKE SA ends first: give back what build_request reserved."""
+
+    def rival(self) -> IkeSa | None:
+        """For a rekey of the IKE SA: what the peer's simultaneous rekey made."""
+        return None
 
     def plan(self, sa: IkeSa) -> RetransmitPlan:
         """When to send again; the template's rule unless the task has its own."""
@@ -104,6 +111,7 @@ def enqueue(core: Core, sa: IkeSa, task: Task, *, first: bool = False) -> None:
         sa.queue.appendleft(task)
     else:
         sa.queue.append(task)
+    core.wake(sa)
 
 
 def pump(core: Core, sa: IkeSa, now: float) -> None:
@@ -132,6 +140,7 @@ def landed(core: Core, sa: IkeSa) -> None:
     core.timers.cancel(sa, TimerKind.RETRANSMIT)
     sa.in_flight = None
     sa.next_id += 1
+    core.wake(sa)
 
 
 def retransmit(core: Core, sa: IkeSa, now: float) -> bool:
@@ -149,7 +158,9 @@ def retransmit(core: Core, sa: IkeSa, now: float) -> bool:
     return True
 
 
-def reply(core: Core, sa: IkeSa, request: bytes, header: Header, payloads: tuple[Payload, ...], path: NetworkPath) -> None:
+def reply(
+    core: Core, sa: IkeSa, request: bytes, header: Header, payloads: tuple[Payload, ...], path: NetworkPath
+) -> None:
     """Send a protected response, keep it for a repeated request, and expect the next Message ID."""
     answer = seal(core, sa, header_for(sa, header.exchange, header.message_id, response=True), payloads)
     count_notifies(core, payloads, "notifies-out")

@@ -1,4 +1,7 @@
-"""Transition tables as data: (state, input) -> state. Anything that is not in a table is an error, raised by `advance`."""
+"""Transition tables as data: (state, input) -> state.
+
+Anything that is not in a table is an error, raised by `advance`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One heap of deadlines for all SAs of a worker.
 
-A timer is named by its owner and its kind; setting it again moves it, and a cancelled one costs nothing until the heap is swept.
-The heap never holds more than about twice the live timers.
+A timer is named by its owner and its kind; setting it again moves it, and a cancelled one costs nothing until the heap
+is swept. The heap never holds more than about twice the live timers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Negotiated numbers to implementations, once per suite; and why a configured suite cannot be (ALG-05, ALG-41, ALG-42)."""
+"""Negotiated numbers to implementations, once per suite.
+
+And why a configured suite cannot be (ALG-05, ALG-41, ALG-42).
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Snapshot -> Policy: all names resolved, all text turned into numbers, all that cannot work refused, in prepare.
 
-`compile_policy` is what a worker's prepare calls. It raises PrepareError with the path of the node at fault; nothing that it lets
-through can fail later for a reason that lies in the configuration.
+`compile_policy` is what a worker's prepare calls. It raises PrepareError with the path of the node at fault; nothing
+that it lets through can fail later for a reason that lies in the configuration.
 """
 
 from __future__ import annotations
@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from types import MappingProxyType
 
-from nf.config.snapshot import AddressPool, Context, CryptoTemplate, GatewaySnapshot, IkeIdentity, Payload, SecretRef, WsgService
+from nf.config.snapshot import (
+    AddressPool,
+    Context,
+    CryptoTemplate,
+    GatewaySnapshot,
+    IkeIdentity,
+    Payload,
+    SecretRef,
+    WsgService,
+)
 from nf.config.transaction import PrepareError
 from nf.crypto.secret import Secret
 from nf.policy import algorithms
@@ -31,7 +40,10 @@ _FAMILIES = {"any": frozenset((4, 6)), "ipv4": frozenset((4,)), "ipv6": frozense
 def compile_policy(
     snapshot: GatewaySnapshot, secrets: Mapping[SecretRef, bytes], worker_index: int, worker_count: int
 ) -> Policy:
-    """The policy of one of `worker_count` workers. Raises PrepareError for what cannot work; secrets come from Change.secrets."""
+    """The policy of one of `worker_count` workers. Raises PrepareError for what cannot work.
+
+    Secrets come from Change.secrets.
+    """
     if not 0 <= worker_index < worker_count:
         raise ValueError(f"worker {worker_index} of {worker_count}")
     services: dict[str, ServicePolicy] = {}
@@ -48,7 +60,9 @@ def compile_policy(
             bind = (*where, f"wsg-service[name='{service.name}']", "bind")
             template = templates.get(service.template or "")
             if template is None:
-                raise PrepareError((*bind, "crypto-template"), "the service has no crypto template", error_tag="data-missing")
+                raise PrepareError(
+                    (*bind, "crypto-template"), "the service has no crypto template", error_tag="data-missing"
+                )
             if template.name not in compiled:
                 compiled[template.name] = _template(template, where, secrets)
             ready = _service(service, context, compiled[template.name], pools, bind, worker_count)
@@ -114,10 +128,14 @@ def _template(template: CryptoTemplate, context: Path, secrets: Mapping[SecretRe
     where = (*context, "crypto", f"template[name='{template.name}']")
 
     def incomplete(why: str, *more: str) -> PrepareError:
-        return PrepareError((*where, *more), f"template {template.name} is incomplete: {why} (TPL-36)", error_tag="data-missing")
+        return PrepareError(
+            (*where, *more), f"template {template.name} is incomplete: {why} (TPL-36)", error_tag="data-missing"
+        )
 
     if template.template_type != "ikev2-dynamic":
-        raise PrepareError(where, f"a service needs an ikev2-dynamic template, {template.name} is {template.template_type}")
+        raise PrepareError(
+            where, f"a service needs an ikev2-dynamic template, {template.name} is {template.template_type}"
+        )
     if not template.ikesa.transform_sets:
         raise incomplete("it has no IKE transform set", "ikev2-ikesa", "transform-set")
     if not template.payloads:
@@ -127,7 +145,9 @@ def _template(template: CryptoTemplate, context: Path, secrets: Mapping[SecretRe
         suite = IkeAlgorithms(chosen.encr, chosen.key_bits, chosen.prf, chosen.integ, chosen.ke_method)
         why = algorithms.refuse_ike(suite)
         if why is not None:
-            raise PrepareError((*context, "ikev2-ikesa", f"transform-set[name='{chosen.name}']"), why, error_tag="invalid-value")
+            raise PrepareError(
+                (*context, "ikev2-ikesa", f"transform-set[name='{chosen.name}']"), why, error_tag="invalid-value"
+            )
         suites.append(suite)
     pad = _pad(template, where, secrets)
     if pad is None:
@@ -162,7 +182,9 @@ def _identity(template: CryptoTemplate, where: Path) -> Identity | None:
         try:
             return encode_identity(identity.id_type, identity.value)
         except IdentityError as error:
-            raise PrepareError((*where, *leaf), str(error), error_tag="invalid-value", app_tag="identity-form") from None
+            raise PrepareError(
+                (*where, *leaf), str(error), error_tag="invalid-value", app_tag="identity-form"
+            ) from None
 
     local = encode(template.local_identity, "identity", "local") if template.local_identity else None
     return encode(template.nai_idr, "nai", "idr") if template.nai_idr else local
@@ -215,7 +237,9 @@ def _payload(payload: Payload, template: Path, context: Path) -> PayloadPolicy:
             raise PrepareError(leaf, why, error_tag="invalid-value")
         suites.append(suite)
     if payload.lifetime_s is None and payload.lifetime_kilobytes is None:
-        raise PrepareError((*where, "lifetime"), "a lifetime in seconds or in volume is needed", error_tag="data-missing")
+        raise PrepareError(
+            (*where, "lifetime"), "a lifetime in seconds or in volume is needed", error_tag="data-missing"
+        )
     kilobytes = payload.lifetime_kilobytes
     return PayloadPolicy(
         name=payload.name,
@@ -235,7 +259,9 @@ def _payload(payload: Payload, template: Path, context: Path) -> PayloadPolicy:
 
 def _tsr(payload: Payload, where: Path) -> tuple[TrafficSelector, ...]:
     if len(payload.tsr) > MAXIMUM_SELECTORS:
-        raise PrepareError((*where, "tsr"), f"a payload has {MAXIMUM_SELECTORS} TSr at most (TPL-65)", error_tag="invalid-value")
+        raise PrepareError(
+            (*where, "tsr"), f"a payload has {MAXIMUM_SELECTORS} TSr at most (TPL-65)", error_tag="invalid-value"
+        )
     selectors = []
     for entry in payload.tsr:
         try:
@@ -256,7 +282,9 @@ def _refuse_overlap(payloads: tuple[PayloadPolicy, ...], where: Path) -> None:
         for selector in payload.tsr:
             if any(intersect(selector, other) is not None for other in seen):
                 leaf = (*where, f"payload[name='{payload.name}']", "tsr")
-                raise PrepareError(leaf, f"{selector} overlaps another TSr (TPL-66)", error_tag="invalid-value", app_tag="tsr-overlap")
+                raise PrepareError(
+                    leaf, f"{selector} overlaps another TSr (TPL-66)", error_tag="invalid-value", app_tag="tsr-overlap"
+                )
             seen.append(selector)
 
 

@@ -1,4 +1,7 @@
-"""IKE identities: own ones from configuration to the wire, any received one to text (RFC 7296 section 3.5, TPL-17, TPL-27)."""
+"""IKE identities.
+
+Own ones from configuration to the wire, any received one to text (RFC 7296 section 3.5, TPL-17, TPL-27).
+"""
 
 from __future__ import annotations
 
@@ -48,8 +51,8 @@ class IdentityError(ValueError):
 def encode_identity(id_type: str, value: str) -> tuple[int, bytes]:
     """(ID type, octets) of a configured identity; id_type is a keyword of TPL-27. Raises IdentityError.
 
-    key-id takes text, or octets as 0x and hexadecimal digits; der-asn1-dn takes RFC 4514 text or 0x and the DER; der-asn1-gn only
-    the latter.
+    key-id takes text, or octets as 0x and hexadecimal digits; der-asn1-dn takes RFC 4514 text or 0x and the DER;
+    der-asn1-gn only the latter.
     """
     try:
         if id_type == "ip-addr":
@@ -92,8 +95,8 @@ def type_name(id_type: int) -> str:
 def identity_text(id_type: int, octets: bytes) -> str:
     """A received identity for people: never raises, never longer than 256 characters, printable characters only.
 
-    Octets that do not fit the type come as 0x and hexadecimal digits. A longer text ends with a digest, so that two long identities
-    do not look the same.
+    Octets that do not fit the type come as 0x and hexadecimal digits. A longer text ends with a digest, so that two
+    long identities do not look the same.
     """
     if len(octets) > _MAX_TEXT:  # keeps what the cache holds small, too
         return identity_text(id_type, octets[:64])[:200] + "~" + sha256(octets).hexdigest()[:32]

@@ -35,7 +35,10 @@ class Pad:
         self._tables = tuple((family, shift, table) for (family, shift), table in sorted(tables.items()))
 
     def lookup(self, address: str) -> PadEntry | None:
-        """The entry for a peer address, or None when IKE from it is refused. Raises ValueError on text that is no address."""
+        """The entry for a peer address, or None when IKE from it is refused.
+
+        Raises ValueError on text that is no address.
+        """
         if self._default is not None:
             return self._default
         family, number = address_number(address)

@@ -1,7 +1,7 @@
 """Inner addresses for remote access (CTX-16, CTX-17, WSG-05, WSG-07): one worker's share of each pool.
 
-A pool is the addresses of its ranges in order, without the network and broadcast address of its prefix. Of N workers, worker i gives
-out those whose index modulo N is i, so that no two workers need to talk.
+A pool is the addresses of its ranges in order, without the network and broadcast address of its prefix. Of N workers,
+worker i gives out those whose index modulo N is i, so that no two workers need to talk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ PoolKey = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class PoolPlan:
-    """A compiled pool. spans: (first, last) of addresses as numbers, ascending, disjoint, nothing to be left out in them."""
+    """A compiled pool. spans.
+
+    (first, last) of addresses as numbers, ascending, disjoint, nothing to be left out in them.
+    """
 
     context: str
     name: str
@@ -64,8 +67,8 @@ def spans_of(ranges: Sequence[tuple[int, int]], reserved: Sequence[int]) -> tupl
 class AddressAllocator:
     """The addresses of one pool that one worker may give out.
 
-    Never used addresses go first, then the longest released; an identity gets its last address again while that is free. What is
-    remembered of the past is bounded.
+    Never used addresses go first, then the longest released; an identity gets its last address again while that is
+    free. What is remembered of the past is bounded.
     """
 
     __slots__ = ("_last", "_next", "_offsets", "_released", "_share", "_used", "_worker", "_workers", "plan")

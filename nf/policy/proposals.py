@@ -1,9 +1,9 @@
 """Choice among proposals: ours x theirs -> suite, or a reason for none (RFC 7296 sections 2.7, 3.3).
 
 The order of our suites decides, then the order of the peer's proposals. A suite fits a proposal that offers each of its
-transforms with the very same key length. A combined-mode cipher stands without an integrity transform or with NONE (RFC 5282
-section 8, ALG-06, RKY-45). A transform type that we do not know makes its proposal unfit, an attribute that we do not know its
-transform (section 3.3.6).
+transforms with the very same key length. A combined-mode cipher stands without an integrity transform or with NONE (RFC
+5282 section 8, ALG-06, RKY-45). A transform type that we do not know makes its proposal unfit, an attribute that we do
+not know its transform (section 3.3.6).
 """
 
 from __future__ import annotations
@@ -41,19 +41,20 @@ class ChosenIke(NamedTuple):
 
 
 class ChosenEsp(NamedTuple):
-    """number: of the peer's proposal. spi: the peer's inbound SPI. index: of our suite in the list that was given."""
+    """number: of the peer's proposal. spi: the peer's inbound SPI. suite_index.
+
+    Of our suite in the list that was given.
+    """
 
     number: int
     spi: int
     suite: EspAlgorithms
-    index: int
+    suite_index: int
 
 
 def _offer(proposal: Proposal, known: frozenset[int]) -> tuple[Offer, frozenset[int]] | None:
     """(what it offers, the types in it), or None when it holds a type that does not belong there."""
-    offered = [
-        (t.transform_type, t.transform_id, t.key_bits) for t in proposal.transforms if not t.attributes
-    ]
+    offered = [(t.transform_type, t.transform_id, t.key_bits) for t in proposal.transforms if not t.attributes]
     types = frozenset(t.transform_type for t in proposal.transforms)
     return (frozenset(offered), types) if types <= known else None
 
@@ -91,7 +92,8 @@ def choose_ike(proposals: Sequence[Proposal], ours: Sequence[IkeAlgorithms], spi
 def choose_esp(proposals: Sequence[Proposal], ours: Sequence[EspAlgorithms], *, with_ke: bool) -> ChosenEsp:
     """Answer a Child SA request; with_ke False in IKE_AUTH, where no key exchange method is negotiated (section 1.2).
 
-    Raises NoProposalChosen; also when the peer insists on ESN and we have it off (ESN-14), or the ESN transform is missing (ESN-13).
+    Raises NoProposalChosen; also when the peer insists on ESN and we have it off (ESN-14), or the ESN transform is
+    missing (ESN-13).
     """
     fit = []
     for proposal in proposals:
@@ -175,7 +177,10 @@ def esp_answer(chosen: ChosenEsp, spi: int) -> tuple[Proposal, ...]:
 
 
 def accept_ike(answer: Sequence[Proposal], ours: Sequence[IkeAlgorithms], spi_octets: int = 0) -> ChosenIke:
-    """Read the responder's choice among what ike_proposals(ours) offered. Raises NoProposalChosen when it is none of it."""
+    """Read the responder's choice among what ike_proposals(ours) offered.
+
+    Raises NoProposalChosen when it is none of it.
+    """
     index = _answered(answer, len(ours))
     chosen = choose_ike(answer, (ours[index],), spi_octets)
     _one_of_each(answer[0])
@@ -183,11 +188,14 @@ def accept_ike(answer: Sequence[Proposal], ours: Sequence[IkeAlgorithms], spi_oc
 
 
 def accept_esp(answer: Sequence[Proposal], ours: Sequence[EspAlgorithms], *, with_ke: bool) -> ChosenEsp:
-    """Read the responder's choice among what esp_proposals(ours) offered. Raises NoProposalChosen when it is none of it."""
+    """Read the responder's choice among what esp_proposals(ours) offered.
+
+    Raises NoProposalChosen when it is none of it.
+    """
     index = _answered(answer, len(ours))
     chosen = choose_esp(answer, (ours[index],), with_ke=with_ke)
     _one_of_each(answer[0])
-    return chosen._replace(index=index)
+    return chosen._replace(suite_index=index)
 
 
 def _answered(answer: Sequence[Proposal], count: int) -> int:

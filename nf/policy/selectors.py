@@ -1,4 +1,7 @@
-"""Traffic selectors as numbers: from and to the wire and the data path, intersect, narrow (RFC 7296 sections 2.9 and 3.13.1)."""
+"""Traffic selectors as numbers.
+
+From and to the wire and the data path, intersect, narrow (RFC 7296 sections 2.9 and 3.13.1).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ _ALL_ONES = {4: (1 << 32) - 1, 6: (1 << 128) - 1}
 class TrafficSelector(NamedTuple):
     """One selector. family is 4 or 6; protocol 0 is any; ports and addresses are inclusive ranges of numbers.
 
-    For ICMP the "port" is type and code (type in the high octet), compared as a number like any port (RFC 7296 section 3.13.1).
+    For ICMP the "port" is type and code (type in the high octet), compared as a number like any port (RFC 7296 section
+    3.13.1).
     """
 
     family: int
@@ -67,7 +71,10 @@ def host_number(family: int, number: int) -> TrafficSelector:
 
 
 def address_range(first: str, last: str) -> TrafficSelector:
-    """All traffic of an address range. Raises ValueError when the families differ or the range runs backwards (TPL-64)."""
+    """All traffic of an address range.
+
+    Raises ValueError when the families differ or the range runs backwards (TPL-64).
+    """
     family, low = address_number(first)
     other, high = address_number(last)
     if family != other:
@@ -86,7 +93,10 @@ def to_port(selectors: Iterable[TrafficSelector]) -> tuple[Selector, ...]:
 
 
 def is_valid(selector: TrafficSelector) -> bool:
-    """Ranges run forwards. OPAQUE ports (65535 to 0, RFC 4301 section 4.4.1.1) are not: our data path has no such notion."""
+    """Ranges run forwards. OPAQUE ports (65535 to 0, RFC 4301 section 4.4.1.1) are not.
+
+    Our data path has no such notion.
+    """
     return selector.first_port <= selector.last_port and selector.first <= selector.last
 
 
@@ -124,9 +134,9 @@ def narrow(
 ) -> tuple[TrafficSelector, ...]:
     """The part of `proposed` that `allowed` lets through, at most `limit` selectors; empty means TS_UNACCEPTABLE.
 
-    The proposer's order is kept, so its first selector, which may be the packet that woke it up, survives when policy allows it
-    (RFC 7296 section 2.9). A result contained in one already taken is left out. Cutting at `limit` only makes the result smaller,
-    which narrowing permits.
+    The proposer's order is kept, so its first selector, which may be the packet that woke it up, survives when policy
+    allows it (RFC 7296 section 2.9). A result contained in one already taken is left out. Cutting at `limit` only makes
+    the result smaller, which narrowing permits.
     """
     chosen: list[TrafficSelector] = []
     for selector in proposed:

@@ -18,7 +18,10 @@ Identity = tuple[int, bytes]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PayloadPolicy:
-    """One Child SA policy. families: what `match` allows. tsr: what peers may reach; empty is all. lifetime_*: None is no limit."""
+    """One Child SA policy. families: what `match` allows. tsr: what peers may reach; empty is all. lifetime_*.
+
+    None is no limit.
+    """
 
     name: str
     families: frozenset[int]
@@ -64,7 +67,10 @@ class TemplatePolicy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServicePolicy:
-    """A bound WSG service. local_id: the identity we claim unless the template says otherwise. dns4, dns6: packed addresses."""
+    """A bound WSG service. local_id: the identity we claim unless the template says otherwise. dns4, dns6.
+
+    Packed addresses.
+    """
 
     context: str
     context_index: int
@@ -93,7 +99,10 @@ class ServicePolicy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Policy:
-    """Everything at one revision. services: by bind address, the look-up of every new IKE SA; by_name: by (context, service)."""
+    """Everything at one revision. services: by bind address, the look-up of every new IKE SA; by_name.
+
+    By (context, service).
+    """
 
     revision: int = 0
     services: Mapping[str, ServicePolicy] = field(default_factory=lambda: MappingProxyType({}))
