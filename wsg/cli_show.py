@@ -104,7 +104,7 @@ def sa(settings: Settings, spi: str | None, as_json: bool) -> None:
 
 def _detail(sa: state.IkeSa) -> Iterator[str]:
     role = "initiator" if sa.original_initiator else "responder"
-    algorithms = ", ".join(name for name in (sa.encryption, sa.prf, sa.hmac, sa.group) if name)
+    algorithms = _algorithms(sa.encryption, sa.prf, sa.hmac, sa.group)
     yield f"IKE SA {sa.local_spi}  {sa.state}, {role}, context {sa.context}, service {sa.wsg_service}"
     yield f"  SPIs       initiator {sa.initiator_spi}, responder {sa.responder_spi}"
     yield f"  local      {_end(sa.local_address, sa.local_port, sa.local_identity, sa.local_behind_nat)}"
@@ -116,7 +116,7 @@ def _detail(sa: state.IkeSa) -> Iterator[str]:
     if sa.inner_addresses:
         yield f"  inner      {', '.join(sa.inner_addresses)}"
     for child in sa.child_sas:
-        algorithms = ", ".join(name for name in (child.encryption, child.hmac, child.group) if name)
+        algorithms = _algorithms(child.encryption, child.hmac, child.group)
         carried = "ESP in UDP" if child.encapsulation == "udp" else "ESP"
         esn = ", ESN" if child.esn else ""
         yield f"  Child SA   in {child.spi_in:#010x}, out {child.spi_out:#010x}  {child.state}, payload {child.payload}"
@@ -130,6 +130,10 @@ def _detail(sa: state.IkeSa) -> Iterator[str]:
         yield f"    in         {child.packets_in} packets, {human_octets(child.octets_in)} octets"
         yield f"    out        {child.packets_out} packets, {human_octets(child.octets_out)} octets"
         yield f"    dropped    {child.replay_drops} replayed, {child.integrity_failures} with a wrong ICV"
+
+
+def _algorithms(*names: str) -> str:
+    return ", ".join(name for name in names if name not in ("", "none"))
 
 
 def _end(address: str, port: int | None, identity: str, behind_nat: bool, kind: str = "") -> str:
