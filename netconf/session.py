@@ -58,7 +58,9 @@ class Session:
         self._decoder = framing.Decoder(max_message)
         self._max_depth = max_depth
         self._chunked = False
-        self._waiting: deque[Request] = deque()
+        self._waiting: deque[bytes] = deque()
+        self.waiting_octets = 0
+        """Size of the requests sent ahead."""
 
     def hello(self) -> bytes:
         """Our hello, framed; sent at once, without waiting for the client's."""
@@ -74,15 +76,12 @@ class Session:
         try:
             while (message := self._decoder.next_message()) is not None:
                 if self.ready:
-                    self._waiting.append(self._request(message))
+                    self._waiting.append(message)
+                    self.waiting_octets += len(message)
                 else:
                     self._client_hello(message)
         except FramingError as error:
             raise SessionError(f"framing: {error}") from None
-
-    def receive_ready(self) -> bool:
-        """Whether both hellos are exchanged."""
-        return self.ready
 
     @property
     def waiting(self) -> int:
@@ -91,7 +90,11 @@ class Session:
 
     def next_request(self) -> Request | None:
         """The oldest request not yet taken."""
-        return self._waiting.popleft() if self._waiting else None
+        if not self._waiting:
+            return None
+        message = self._waiting.popleft()
+        self.waiting_octets -= len(message)
+        return self._request(message)
 
     def encode(self, message: bytes) -> bytes:
         """A message of ours in the framing in force."""

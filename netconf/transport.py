@@ -19,6 +19,8 @@ from netconf.session import Session, SessionError
 log = logging.getLogger(__name__)
 audit = logging.getLogger("openwsg.audit")
 
+_AHEAD = 4 * 1024 * 1024
+"""Octets of requests that one session may send ahead of the replies before it is no longer read."""
 _CHUNK = 256 * 1024
 """Octets written to the channel before asking whether the client keeps up."""
 
@@ -173,7 +175,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
             self._session.receive(data)
         except SessionError as error:
             self._drop(str(error), hello=not ready)
-        if self._session.waiting >= self._transport.limits.pipelined and not self._paused and self._channel:
+        if self._is_ahead(self._session) and not self._paused and self._channel:
             self._paused = True
             self._channel.pause_reading()
         self._arrived.set()
@@ -222,7 +224,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
     async def _run(self, client: Client, session: Session) -> None:
         try:
             await self._send(session.hello())
-            await self._wait(session.receive_ready, self._transport.limits.hello_s, "no hello in time")
+            await self._wait(lambda: session.ready, self._transport.limits.hello_s, "no hello in time")
             while not client.closing:
                 request = session.next_request()
                 if request is None:
@@ -230,7 +232,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
                         break
                     await self._wait(lambda: session.waiting > 0, self._idle_s(client), "idle")
                     continue
-                if self._paused and session.waiting < self._transport.limits.pipelined // 2 and self._channel:
+                if self._paused and not self._is_ahead(session) and self._channel:
                     self._paused = False
                     self._channel.resume_reading()
                 reply = await answer(self._transport.server, client, request)
@@ -244,6 +246,10 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
             if self._channel is not None:
                 with contextlib.suppress(OSError):
                     self._channel.exit(0)
+
+    def _is_ahead(self, session: Session) -> bool:
+        """Whether the client has sent so much ahead of the replies that it has to wait."""
+        return session.waiting >= self._transport.limits.pipelined or session.waiting_octets > _AHEAD
 
     def _idle_s(self, client: Client) -> float | None:
         holds = any(lock.session_id == client.session_id for lock in self._transport.server.datastores.locks.values())

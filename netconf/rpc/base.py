@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from lxml import etree
 
 from netconf import xmlio
-from netconf.datastores import NAMES, Name
+from netconf.datastores import NAMES, Datastores, Name
 from netconf.errors import RpcError, missing_element, unknown_element
 from netconf.server import Client, Server
 from netconf.xmlio import BASE
@@ -20,6 +22,14 @@ class Call:
     server: Server
     client: Client
     element: etree._Element
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Datastores]:
+        """Sole access to the datastores, in turn. A session that ended while it waited gets none (RFC 6241, 7.9)."""
+        async with self.server.datastores.writing:
+            if self.client.closing:
+                raise RpcError("operation-failed", "the session has ended")
+            yield self.server.datastores
 
 
 def parameters(element: etree._Element, *names: str, namespace: str = BASE) -> dict[str, etree._Element]:

@@ -20,8 +20,7 @@ async def run(call: Call) -> str:
 
 
 async def _commit(call: Call) -> str:
-    datastores = call.server.datastores
-    async with datastores.writing:
+    async with call.writing() as datastores:
         datastores.check_access("running", call.client.session_id)
         datastores.check_access("candidate", call.client.session_id)
         await call.server.committer.commit_candidate(call.client.author)

@@ -21,8 +21,7 @@ async def run(call: Call) -> str:
     found = parameters(call.element, "target", "source")
     target = datastore(required(found, "target"), ("candidate", "startup"))
     source = required(found, "source")
-    datastores = call.server.datastores
-    async with datastores.writing:
+    async with call.writing() as datastores:
         datastores.check_access(target, call.client.session_id)
         tree, name = source_tree(call.server, source)
         if name == target:

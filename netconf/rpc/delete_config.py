@@ -12,8 +12,7 @@ async def run(call: Call) -> str:
     """Empty the startup datastore."""
     found = parameters(call.element, "target")
     datastore(required(found, "target"), ("startup",))
-    datastores = call.server.datastores
-    async with datastores.writing:
+    async with call.writing() as datastores:
         datastores.check_access("startup", call.client.session_id)
         try:
             await asyncio.to_thread(call.server.store.delete, "startup")

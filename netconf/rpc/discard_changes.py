@@ -8,8 +8,7 @@ from netconf.rpc.base import OK, Call, parameters
 async def run(call: Call) -> str:
     """Make the candidate equal running."""
     parameters(call.element)
-    datastores = call.server.datastores
-    async with datastores.writing:
+    async with call.writing() as datastores:
         datastores.check_access("candidate", call.client.session_id)
         datastores.discard()
     return OK

@@ -28,8 +28,7 @@ async def run(call: Call) -> str:
         raise RpcError("operation-not-supported", "the capability :url is not there", error_type="protocol")
     if "config" not in found:
         raise missing_element("config")
-    datastores = call.server.datastores
-    async with datastores.writing:
+    async with call.writing() as datastores:
         datastores.check_access("candidate", call.client.session_id)
         tree = datastores.candidate_for_edit()
         editor = Editor(tree, call.server.committer.take_in, datastores.running)

@@ -9,6 +9,6 @@ async def run(call: Call) -> str:
     """Waits for a write in progress, in turn, then takes the lock or is denied; the error names the holder's
     session."""
     name = datastore(required(parameters(call.element, "target"), "target"))
-    async with call.server.datastores.writing:
-        call.server.datastores.lock(name, call.client.session_id)
+    async with call.writing() as datastores:
+        datastores.lock(name, call.client.session_id)
     return OK

@@ -8,6 +8,6 @@ from netconf.rpc.base import OK, Call, datastore, parameters, required
 async def run(call: Call) -> str:
     """Release a lock of this session; what the candidate holds uncommitted is discarded (section 8.3.5.2)."""
     name = datastore(required(parameters(call.element, "target"), "target"))
-    async with call.server.datastores.writing:
-        call.server.datastores.unlock(name, call.client.session_id)
+    async with call.writing() as datastores:
+        datastores.unlock(name, call.client.session_id)
     return OK

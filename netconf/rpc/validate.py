@@ -9,7 +9,7 @@ from netconf.rpc.copy_config import source_tree
 async def run(call: Call) -> str:
     """Model, rules beyond the model, and every participant's prepare, as a commit would do; nothing changes."""
     source = required(parameters(call.element, "source"), "source")
-    async with call.server.datastores.writing:
+    async with call.writing():
         tree, _ = source_tree(call.server, source)
         await call.server.committer.check(tree)
     return OK

@@ -114,6 +114,11 @@ def node_at(value: int | None) -> Node:
     return ffi.cast("struct lyd_node *", value or 0)
 
 
+def as_parent(node: Node) -> Any:
+    """The same pointer in the type that libyang's duplication wants for a parent."""
+    return ffi.cast("struct lyd_node_inner *", node)
+
+
 def find_like(siblings: Node, target: Node) -> Node:
     """The sibling that is the same instance as `target` (same keys, same leaf-list value), or NULL."""
     match = ctypes.c_void_p()

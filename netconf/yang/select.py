@@ -169,7 +169,7 @@ class _Subtree:
             self._discard(there)
         copy = ffi.new("struct lyd_node **")
         flags = lib.LYD_DUP_WITH_FLAGS | (lib.LYD_DUP_RECURSIVE if whole else 0)
-        clib.check(self._context.cdata, lib.lyd_dup_single(node, out, flags, copy))
+        clib.check(self._context.cdata, lib.lyd_dup_single(node, clib.as_parent(out), flags, copy))
         if not out:
             self._out.top = clib.insert_sibling(self._out.top, copy[0])
         return copy[0]

@@ -1,4 +1,5 @@
-"""A real agent on a loopback port, with a gateway in memory that runs the real transaction and can be told to refuse."""
+"""A real agent on a loopback port, with a gateway in memory that runs the real transaction and can be told to
+refuse."""
 
 from __future__ import annotations
 
