@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from typing import ClassVar
+
+from msgspec import Struct
 
 from nf.wire.cursor import head
 from nf.wire.iana import PayloadType
@@ -13,14 +14,13 @@ from nf.wire.limits import DEFAULT_LIMITS, Limits
 _HEAD = struct.Struct(">B3x")
 
 
-@dataclass(frozen=True, slots=True)
-class AuthPayload:
+class AuthPayload(Struct, frozen=True, gc=False):
     """method: an AuthMethod or any other number; data: in the form of that method."""
 
     payload_type: ClassVar[PayloadType] = PayloadType.AUTH
 
     method: int
-    data: bytes = field(repr=False)
+    data: bytes
 
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> AuthPayload:
@@ -31,3 +31,6 @@ class AuthPayload:
     def encode(self) -> bytes:
         """The payload body."""
         return _HEAD.pack(self.method) + self.data
+
+    def __repr__(self) -> str:
+        return f"AuthPayload(method={self.method})"

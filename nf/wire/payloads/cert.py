@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 from nf.wire.cursor import head
 from nf.wire.iana import PayloadType
@@ -13,8 +14,7 @@ from nf.wire.limits import DEFAULT_LIMITS, Limits
 _HEAD = struct.Struct(">B")
 
 
-@dataclass(frozen=True, slots=True)
-class CertPayload:
+class CertPayload(Struct, frozen=True, gc=False):
     """encoding: a CertEncoding or any other number. data: opaque here.
 
     A certificate in the form of that encoding.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 from nf.wire.cursor import Reader, head
 from nf.wire.errors import WireError
@@ -15,16 +16,14 @@ _HEAD = struct.Struct(">B3x")
 _ATTRIBUTE = struct.Struct(">HH")
 
 
-@dataclass(frozen=True, slots=True)
-class CpAttribute:
+class CpAttribute(Struct, frozen=True, gc=False):
     """attribute_type: a CpAttributeType or any number to 32767; value: octets, empty in most requests."""
 
     attribute_type: int
     value: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class CpPayload:
+class CpPayload(Struct, frozen=True, gc=False):
     """cfg_type: a CfgType or any other number; attributes in the order sent, a type may come twice."""
 
     payload_type: ClassVar[PayloadType] = PayloadType.CP

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 from nf.wire.cursor import head
 from nf.wire.errors import WireError
@@ -14,8 +15,7 @@ from nf.wire.limits import DEFAULT_LIMITS, Limits
 _HEAD = struct.Struct(">BBH")
 
 
-@dataclass(frozen=True, slots=True)
-class DeletePayload:
+class DeletePayload(Struct, frozen=True, gc=False):
     """protocol IKE with no SPIs is the IKE SA itself; else spis are the sender's inbound SPIs, as numbers."""
 
     payload_type: ClassVar[PayloadType] = PayloadType.DELETE

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from typing import ClassVar
+
+from msgspec import Struct
 
 from nf.wire.cursor import head
 from nf.wire.errors import WireError
@@ -14,15 +15,14 @@ from nf.wire.limits import DEFAULT_LIMITS, Limits
 _HEAD = struct.Struct(">BBH")
 
 
-@dataclass(frozen=True, slots=True)
-class EapPayload:
+class EapPayload(Struct, frozen=True, gc=False):
     """One EAP packet (RFC 3748 section 4). data: what follows the length; empty in Success and Failure."""
 
     payload_type: ClassVar[PayloadType] = PayloadType.EAP
 
     code: int
     identifier: int
-    data: bytes = field(default=b"", repr=False)
+    data: bytes = b""
 
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> EapPayload:
@@ -35,3 +35,6 @@ class EapPayload:
     def encode(self) -> bytes:
         """The payload body."""
         return _HEAD.pack(self.code, self.identifier, 4 + len(self.data)) + self.data
+
+    def __repr__(self) -> str:
+        return f"EapPayload(code={self.code}, identifier={self.identifier})"

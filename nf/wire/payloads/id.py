@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import ClassVar, Self
+
+from msgspec import Struct
 
 from nf.wire.cursor import head
 from nf.wire.iana import PayloadType
@@ -13,8 +14,7 @@ from nf.wire.limits import DEFAULT_LIMITS, Limits
 _HEAD = struct.Struct(">B3s")
 
 
-@dataclass(frozen=True, slots=True)
-class IdPayload:
+class IdPayload(Struct, frozen=True, gc=False):
     """An identity: id_type is any number, data is in the octets that type defines.
 
     reserved: the three RESERVED octets as they were received. They mean nothing, but AUTH covers them as sent (section
@@ -41,15 +41,13 @@ class IdPayload:
         return bytes((self.id_type,)) + self.reserved + self.data
 
 
-@dataclass(frozen=True, slots=True)
-class IdiPayload(IdPayload):
+class IdiPayload(IdPayload, frozen=True, gc=False):
     """IDi: the identity of the original initiator."""
 
     payload_type: ClassVar[PayloadType] = PayloadType.IDI
 
 
-@dataclass(frozen=True, slots=True)
-class IdrPayload(IdPayload):
+class IdrPayload(IdPayload, frozen=True, gc=False):
     """IDr: the identity of the original responder, or which one the initiator asks for."""
 
     payload_type: ClassVar[PayloadType] = PayloadType.IDR

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 from nf.wire.cursor import head
 from nf.wire.iana import PayloadType
@@ -13,8 +14,7 @@ from nf.wire.limits import DEFAULT_LIMITS, Limits
 _HEAD = struct.Struct(">H2x")
 
 
-@dataclass(frozen=True, slots=True)
-class KePayload:
+class KePayload(Struct, frozen=True, gc=False):
     """method: Transform Type 4 ID, any 16-bit value; key_data: opaque octets, possibly empty."""
 
     payload_type: ClassVar[PayloadType] = PayloadType.KE

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import ClassVar
+
+from msgspec import Struct
 
 from nf.wire.errors import WireError
 from nf.wire.iana import PayloadType
@@ -13,13 +14,12 @@ MIN_NONCE_OCTETS = 16
 MAX_NONCE_OCTETS = 256
 
 
-@dataclass(frozen=True, slots=True)
-class NoncePayload:
+class NoncePayload(Struct, frozen=True, gc=False):
     """Ni or Nr: 16 to 256 octets. That it has half the PRF's key size (section 2.10) is for the task to see to."""
 
     payload_type: ClassVar[PayloadType] = PayloadType.NONCE
 
-    nonce: bytes = field(repr=False)
+    nonce: bytes
 
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT_LIMITS) -> NoncePayload:
@@ -31,3 +31,6 @@ class NoncePayload:
     def encode(self) -> bytes:
         """The payload body."""
         return self.nonce
+
+    def __repr__(self) -> str:
+        return "NoncePayload()"

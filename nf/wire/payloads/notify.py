@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 from nf.wire.cursor import Reader, head
 from nf.wire.iana import FIRST_STATUS_NOTIFY, PayloadType
@@ -13,8 +14,7 @@ from nf.wire.limits import DEFAULT_LIMITS, Limits
 _HEAD = struct.Struct(">BBH")
 
 
-@dataclass(frozen=True, slots=True)
-class NotifyPayload:
+class NotifyPayload(Struct, frozen=True, gc=False):
     """notify_type: a NotifyType or any other number. protocol and spi name an existing SA, else 0 and empty.
 
     A Child SA's SPI is 4 octets, with REKEY_SA and CHILD_SA_NOT_FOUND; a wrong size is for the task to refuse.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import struct
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 from nf.wire.cursor import Reader
 from nf.wire.errors import WireError
@@ -24,16 +25,14 @@ _ANY_SPI = range(256)
 _KEY_LENGTH = int(AttributeType.KEY_LENGTH)
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(Struct, frozen=True, gc=False):
     """An attribute that is no usable Key Length; value: an int in the two-octet format, else octets (section 3.3.5)."""
 
     attribute_type: int
     value: int | bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Transform:
+class Transform(Struct, frozen=True, gc=False):
     """One transform (RFC 7296 section 3.3.2).
 
     transform_type, transform_id: any number; unknown ones are kept.
@@ -47,8 +46,7 @@ class Transform:
     attributes: tuple[Attribute, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True, gc=False):
     """One proposal (RFC 7296 section 3.3.1). spi: no octets (IKE_SA_INIT), 8 (IKE rekey) or 4 (ESP, AH)."""
 
     number: int
@@ -61,8 +59,7 @@ class Proposal:
         return tuple(t for t in self.transforms if t.transform_type == transform_type)
 
 
-@dataclass(frozen=True, slots=True)
-class SaPayload:
+class SaPayload(Struct, frozen=True, gc=False):
     """Proposals, in the sender's order of preference."""
 
     payload_type: ClassVar[PayloadType] = PayloadType.SA

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import ClassVar, Self
+
+from msgspec import Struct
 
 from nf.wire.cursor import Reader, head
 from nf.wire.errors import WireError
@@ -17,8 +18,7 @@ _PORTS = struct.Struct(">HH")
 _ADDRESS_OCTETS = {int(TsType.IPV4_ADDR_RANGE): 4, int(TsType.IPV6_ADDR_RANGE): 16}
 
 
-@dataclass(frozen=True, slots=True)
-class TrafficSelector:
+class TrafficSelector(Struct, frozen=True, gc=False):
     """An address range with ports and protocol, as it was sent: ends are inclusive, and may be in the wrong order.
 
     ts_type: IPV4_ADDR_RANGE or IPV6_ADDR_RANGE, which gives the width of the addresses; protocol: 0 is any.
@@ -33,8 +33,7 @@ class TrafficSelector:
     last_address: int
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownSelector:
+class UnknownSelector(Struct, frozen=True, gc=False):
     """A selector of a type that we do not know: it matches nothing. second is the octet after the type."""
 
     ts_type: int
@@ -42,8 +41,7 @@ class UnknownSelector:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class TsPayload:
+class TsPayload(Struct, frozen=True, gc=False):
     """Traffic selectors of one end, in the order sent; those of unknown type are kept apart and encoded last."""
 
     selectors: tuple[TrafficSelector, ...]
@@ -91,15 +89,13 @@ class TsPayload:
         return b"".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class TsiPayload(TsPayload):
+class TsiPayload(TsPayload, frozen=True, gc=False):
     """TSi: the side of this exchange's initiator."""
 
     payload_type: ClassVar[PayloadType] = PayloadType.TSI
 
 
-@dataclass(frozen=True, slots=True)
-class TsrPayload(TsPayload):
+class TsrPayload(TsPayload, frozen=True, gc=False):
     """TSr: the side of this exchange's responder."""
 
     payload_type: ClassVar[PayloadType] = PayloadType.TSR

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownPayload:
+class UnknownPayload(Struct, frozen=True, gc=False):
     """A non-critical payload that was passed over; kept so that a message can be shown and encoded again."""
 
     payload_type: int

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 from nf.wire.iana import PayloadType
 from nf.wire.limits import DEFAULT_LIMITS, Limits
 
 
-@dataclass(frozen=True, slots=True)
-class VendorIdPayload:
+class VendorIdPayload(Struct, frozen=True, gc=False):
     """Opaque octets by which an implementation is known."""
 
     payload_type: ClassVar[PayloadType] = PayloadType.VENDOR_ID
