@@ -1,8 +1,8 @@
 """Payload codecs, one a file. `Payload` is the closed union; `DECODERS` is the table type -> decoder.
 
 They are frozen msgspec Structs and not dataclasses: a frozen dataclass sets each field through object.__setattr__, at
-0.2 us a field, which was half of what decoding a message cost (`bench/micro_wire.py`). They hold only numbers, octets and
-tuples of such, so no cycle can come about, and the garbage collector need not know them (gc=False).
+0.2 us a field, which was half of what decoding a message cost (`bench/micro_wire.py`). They hold only numbers, octets
+and tuples of such, so no cycle can come about, and the garbage collector need not know them (gc=False).
 """
 
 from __future__ import annotations
