@@ -52,7 +52,7 @@ impl ReplayWindow {
         let window = if self.size == 0 { 1 << 31 } else { self.size };
         let (top_high, top_low, low) = (self.top >> 32, self.top & 0xffff_ffff, u64::from(low));
         let high = if top_low >= window - 1 {
-            if low > top_low - window { Some(top_high) } else { top_high.checked_add(1) }
+            if low >= top_low - (window - 1) { Some(top_high) } else { top_high.checked_add(1) }
         } else if low >= (top_low + (1 << 32) + 1) - window {
             top_high.checked_sub(1) // the window spans two subspaces and the number lies in the lower one
         } else {
@@ -173,10 +173,12 @@ mod tests {
             }
         }
 
-        /// A number within half the window of the top is always inferred as itself.
+        /// A number inside the window or ahead of it is always inferred as itself, at every edge of window and subspace.
         #[test]
-        fn infers_neighbours(top in 1u64..u64::MAX - 1000, offset in -31i64..500) {
-            let mut w = ReplayWindow::new(64, true).unwrap();
+        fn infers_neighbours(size in prop_oneof![Just(0u32), Just(32), Just(64), Just(512)],
+                             top in prop_oneof![1u64..u64::MAX - 1000, 1u64..1024, 0xffff_fe00u64..0x1_0000_0200, (1u64 << 31) - 3..(1u64 << 31) + 3],
+                             offset in -31i64..500) {
+            let mut w = ReplayWindow::new(size, true).unwrap();
             w.accept(top).unwrap();
             if let Some(sequence) = top.checked_add_signed(offset) {
                 prop_assert_eq!(w.infer(sequence as u32), Ok(sequence));
