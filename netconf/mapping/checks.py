@@ -1,4 +1,6 @@
-"""What XPath 1.0 cannot say of a configuration: order and overlap of address ranges, and the form of identities.
+"""What XPath 1.0 cannot say of a configuration, or only slowly.
+
+Order and overlap of address ranges, the form of identities, bind addresses that are unique in the whole gateway.
 
 `check_tree` runs at validate and before a commit, after libyang has accepted the tree. It reports every fault, not the
 first.
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from netconf.mapping.paths import Segments, entry
@@ -44,9 +46,10 @@ def check_tree(tree_json: Mapping[str, Any]) -> list[Fault]:
     """The faults of a tree that libyang has accepted; in the order of the tree.
 
     tree_json: RFC 7951 JSON, with defaults. App-tags: range-order, tsr-overlap (TPL-64, TPL-66, TPL-68), pool-range,
-    pool-overlap (CTX-16, CTX-17), identity-form (TPL-27).
+    pool-overlap (CTX-16, CTX-17), identity-form (TPL-27), bind-address-in-use (WSG-02).
     """
     faults: list[Fault] = []
+    bound: dict[IPv4Address | IPv6Address, str] = {}
     for context in entries(plain(dict(tree_json)), "gateway", "context"):
         where: Segments = (entry("context", "name", context["name"]),)
         faults += _check_pools(entries(context, "ip", "pool"), (*where, "ip"), "pool")
@@ -55,34 +58,63 @@ def check_tree(tree_json: Mapping[str, Any]) -> list[Fault]:
             inside = (*where, "crypto", entry("template", "name", template["name"]))
             faults += _check_identities(template, inside)
             faults += _check_selectors(template, inside)
+        faults += _check_binds(context, where, bound)
     return faults
 
 
+def _check_binds(context: Node, where: Segments, bound: dict[IPv4Address | IPv6Address, str]) -> Iterator[Fault]:
+    """bound: address -> which service has it, of the contexts before this one; those of this one are added."""
+    for service in entries(context, "wsg-service"):
+        bind = inner(service, "bind")
+        if "address" not in bind:
+            continue
+        address = ip_address(bind["address"])
+        other = bound.setdefault(address, f"{service['name']} of context {context['name']}")
+        if other != f"{service['name']} of context {context['name']}":
+            path = (*where, entry("wsg-service", "name", service["name"]), "bind", "address")
+            yield Fault(path, "bind-address-in-use", f"Service {other} is bound to {address} already.")
+
+
 def _check_pools(pools: list[Node], where: Segments, node: str) -> Iterator[Fault]:
-    seen: list[tuple[str, list[_Range]]] = []
-    for pool in pools:
+    given: list[tuple[_Range, int]] = []
+    for index, pool in enumerate(pools):
         path = (*where, entry(node, "name", pool["name"]))
         prefix = ip_network(pool["prefix"], strict=False)
+        whole = _Range(prefix.version, int(prefix[0]), int(prefix[-1]), path, str(prefix))
         ranges: list[_Range] = []
         for item in entries(pool, "range"):
             found, fault = _range(item, path, "range")
             if fault is not None:
                 yield fault
                 continue
-            if found.first < int(prefix[0]) or found.last > int(prefix[-1]):
+            if not whole.first <= found.first <= found.last <= whole.last:
                 yield Fault(found.where, "pool-range", f"The range {found.text} is not inside the prefix {prefix}.")
             for other in ranges:
                 if found.meets(other):
                     yield Fault(found.where, "pool-range", f"The range {found.text} overlaps the range {other.text}.")
             ranges.append(found)
-        if not entries(pool, "range"):
-            ranges = [_Range(prefix.version, int(prefix[0]), int(prefix[-1]), path, str(prefix))]
-        for name, others in seen:
-            clash = next(((a, b) for a in ranges for b in others if a.meets(b)), None)
-            if clash is not None:
-                message = f"The addresses {clash[0].text} overlap {clash[1].text} of pool {name}."
+        given += [(found, index) for found in (ranges if entries(pool, "range") else [whole])]
+    yield from _check_overlap(pools, given, where, node)
+
+
+def _check_overlap(pools: list[Node], given: list[tuple[_Range, int]], where: Segments, node: str) -> Iterator[Fault]:
+    """One fault for each pool that meets one before it in the tree; given: every range with the index of its pool.
+
+    Ranges are looked at by first address, so that only the one that reaches furthest has to be remembered.
+    """
+    blamed: set[int] = set()
+    furthest: tuple[_Range, int] | None = None
+    for found, index in sorted(given, key=lambda item: item[0].first):
+        if furthest is not None and furthest[1] != index and found.meets(furthest[0]):
+            earlier, later = sorted((furthest, (found, index)), key=lambda item: item[1])
+            if later[1] not in blamed:
+                blamed.add(later[1])
+                path = (*where, entry(node, "name", pools[later[1]]["name"]))
+                name = pools[earlier[1]]["name"]
+                message = f"The addresses {later[0].text} overlap {earlier[0].text} of pool {name}."
                 yield Fault(path, "pool-overlap", message)
-        seen.append((pool["name"], ranges))
+        if furthest is None or found.last > furthest[0].last:
+            furthest = (found, index)
 
 
 def _check_selectors(template: Node, where: Segments) -> Iterator[Fault]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -156,3 +157,46 @@ def test_identities(
     leaf = "local" if where == "identity" else "idr"
     ran["openwsg-crypto-template:crypto"]["template"][0][where] = {leaf: {"id-type": kind, "id": value}}
     assert tags(complete(demo)) == expected
+
+
+def test_two_services_of_a_context_on_one_address(demo: Json, ran: Json, complete: Complete) -> None:
+    """WSG-02: one address answers IKE for one service."""
+    ran["openwsg-wsg-service:wsg-service"][1]["bind"]["address"] = "192.0.2.1"
+    (fault,) = check_tree(complete(demo))
+    assert fault.app_tag == "bind-address-in-use"
+    assert fault.path == ("context[name='ran']", "wsg-service[name='clients']", "bind", "address")
+    assert fault.message == "Service sites of context ran is bound to 192.0.2.1 already."
+
+
+@pytest.mark.parametrize(("spelling", "expected"), [("2001:DB8:0::1", ["bind-address-in-use"]), ("2001:db8::2", [])])
+def test_two_contexts_on_one_address(
+    demo: Json, ran: Json, complete: Complete, spelling: str, expected: list[str]
+) -> None:
+    """Sockets of all contexts are in one network namespace, so the address is unique in the gateway."""
+    other = copy.deepcopy(ran)
+    other["name"] = "other"
+    del other["openwsg-wsg-service:wsg-service"][1]
+    for context, address in ((ran, "2001:db8::1"), (other, spelling)):
+        context["interface"][0]["ipv6"] = {"address": [{"ip": address, "prefix-length": 64}]}
+        context["openwsg-wsg-service:wsg-service"][0]["bind"]["address"] = address
+    demo["openwsg-gateway:gateway"]["openwsg-context:context"].append(other)
+    assert tags(complete(demo)) == expected
+
+
+def test_a_service_of_the_same_name_in_two_contexts(demo: Json, ran: Json, complete: Complete) -> None:
+    other = {"name": "other", "openwsg-wsg-service:wsg-service": [{"name": "sites"}]}
+    demo["openwsg-gateway:gateway"]["openwsg-context:context"].append(other)
+    assert tags(complete(demo)) == []
+
+
+def test_one_pool_over_many_blames_each_that_comes_later(demo: Json, ran: Json, complete: Complete) -> None:
+    pools = ran["openwsg-pool:ip"]["pool"]
+    pools += [
+        {"name": "all", "prefix": "10.0.0.0/8"},
+        {"name": "low", "prefix": "10.1.0.0/16"},
+        {"name": "high", "prefix": "10.200.0.0/16"},
+        {"name": "apart", "prefix": "172.16.0.0/16"},
+    ]
+    faults = check_tree(complete(demo))
+    assert {fault.path[-1] for fault in faults} == {"pool[name='all']", "pool[name='low']", "pool[name='high']"}
+    assert {fault.app_tag for fault in faults} == {"pool-overlap"}

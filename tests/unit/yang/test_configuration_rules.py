@@ -410,41 +410,6 @@ SERVICE: list[Case] = [
         ],
         OK,
     ),
-    ("two services on one address", [(f"{SITES}/bind/address", "192.0.2.2")], "bind-address-in-use"),
-    (
-        "two services on one address in two contexts",
-        [
-            (
-                "context/+",
-                entry(
-                    "b",
-                    **{
-                        "interface": [entry("c", ipv4={"address": [{"ip": "192.0.2.1", "prefix-length": 32}]})],
-                        "openwsg-transform-set:ikev2-ikesa": {"transform-set": [{"name": "i", **IKE}]},
-                        "openwsg-transform-set:ipsec": {"transform-set": [{"name": "e", **ESP}]},
-                        "openwsg-crypto-template:crypto": {
-                            "template": [
-                                entry(
-                                    "t",
-                                    ikev2_ikesa={"transform-set": ["i"]},
-                                    authentication={"local": KEY, "remote": KEY},
-                                    payload=[entry("p", ipsec={"transform-set": ["e"]})],
-                                )
-                            ]
-                        },
-                        "openwsg-wsg-service:wsg-service": [
-                            entry(
-                                "s",
-                                deployment_mode="site-to-site",
-                                bind={"address": "192.0.2.1", "crypto-template": "t"},
-                            )
-                        ],
-                    },
-                ),
-            )
-        ],
-        "bind-address-in-use",
-    ),
     ("two services with one template", [(f"{CLIENTS}/bind/crypto-template", "enodeb")], OK),  # TPL-03
     ("a template that is not there", [(f"{SITES}/bind/crypto-template", "nothing")], "instance-required"),  # TPL-04
     ("a template in use is removed", [(SITE, DELETE)], "instance-required"),
