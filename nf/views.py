@@ -96,8 +96,8 @@ class ServiceView:
 class WorkerView:
     """An ipsecmgr or the data path: its process and what its engine counted (names are `nf.ike.counters`).
 
-    A child that is down has pid 0. gauges: what there is now, counted without listing it, so that a scrape stays cheap: "ike-sas.half-open",
-    "ike-sas.established", "ike-sas.other" (closing, rekeyed) and "child-sas".
+    A child that is down has pid 0. gauges: what there is now, counted without listing it, so that a scrape stays cheap:
+    "ike-sas.half-open", "ike-sas.established", "ike-sas.other" (closing, rekeyed) and "child-sas".
     """
 
     name: str

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import helm_python
 import kubernetes_validate
+import libyang
 import pytest
 import yaml
+
+from netconf.mapping.modules import MODULES
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "helm" / "openwsg"
@@ -18,6 +22,8 @@ SCENARIOS = sorted(CHART.glob("ci/*-values.yaml"))
 KUBERNETES = "1.32"
 CUSTOM = {"ServiceMonitor", "PrometheusRule"}
 VERSION_LABELS = {"app.kubernetes.io/version", "helm.sh/chart"}
+
+ADMIN_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f admin"
 
 Object = dict[str, Any]
 
@@ -290,3 +296,21 @@ def render_checked(values: Object) -> None:
         chart.render(values, name="north", namespace="wsg")
     finally:
         chart.close()
+
+
+@pytest.mark.parametrize("scenario", ["minimal", "demo", "xml"])
+def test_the_first_configurations_are_valid(scenario: str) -> None:
+    """Against the YANG modules, after wsgd's replacement of the variables."""
+    objects = render(values_of(scenario))
+    name, text = next(iter((objects.get("ConfigMap") or objects["Secret"])[0]["data"].items()))
+    if "Secret" in objects:
+        text = base64.b64decode(text).decode()
+    variables = {"POD_IP": "192.0.2.1", "POD_NAME": "north-0", "NODE_NAME": "node", "ADMIN_AUTHORIZED_KEY": ADMIN_KEY}
+    variables |= values_of(scenario).get("configuration", {}).get("variables", {})
+    text = re.sub("@([A-Z_]+)@", lambda match: variables[match[1]], text)
+    context = libyang.Context(str(ROOT / "yang"))
+    for module in MODULES:
+        context.load_module(module).feature_enable_all()
+    tree = context.parse_data_mem(text, name.rpartition(".")[2], strict=True, no_state=True)
+    assert tree is not None
+    tree.free()
