@@ -72,12 +72,14 @@ class Driver:
         control: Channel,
         congested: Callable[[bool], None],
         counters: dict[str, int],
+        observe: Callable[[Event], None] = lambda event: None,
     ) -> None:
         self._engine = engine
         self._send = send
         self._control = control
         self._congested = congested
         self._counters = counters
+        self._observe = observe
         self.datapath: Channel | None = None
         self._queue: deque[Action] = deque()
         self._installing = 0
@@ -203,6 +205,7 @@ class Driver:
             case ClearElsewhere(which=which):
                 self._task(self._tell(ClearOthers(which)))
             case Event():
+                self._observe(action)
                 if not self._control.try_notify(EventReport(action)):
                     self._count("driver.events-lost")
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable
 
 from nf.config.transaction import PrepareError
+from nf.ike.actions import Event, EventName
 from nf.ike.engine import Engine
 from nf.ike.inputs import ClearSas, Command, NetworkPath, RekeyChildSa, RekeyIkeSa, SaFilter, Shutdown
 from nf.ike.inputs import Initiate as InitiateCommand
@@ -64,6 +65,7 @@ class IpsecManager:
         self._plans: dict[int, Policy] = {}
         self._sockets: dict[str, tuple[UdpSocket, UdpSocket, bool]] = {}
         self._listed: tuple[IkeSaView, ...] = ()
+        self._sessions: Counter[tuple[str, str]] = Counter()
 
     # --- ChildMain
 
@@ -139,6 +141,7 @@ class IpsecManager:
             control=self._control,
             congested=self._congested,
             counters=self._io_counters,
+            observe=self._observe,
         )
         self._driver.datapath = self._datapath
         self._driver.settle()
@@ -241,8 +244,13 @@ class IpsecManager:
             return None
         engine = self._engine
         deleted = self._command(Shutdown())
-        if not await self._driver.wait_until(lambda: not any(engine.summary().values()), grace_s):
-            log.warning("stop-deadline", extra={"fields": {"left": str(engine.summary())}})
+
+        def done() -> bool:
+            left = engine.summary()
+            return not left.get("ike-sas") and not left.get("half-open")
+
+        if not await self._driver.wait_until(done, grace_s):
+            log.warning("stop-deadline", extra={"fields": dict(engine.summary())})
         return Done(deleted)
 
     def _views(self, message: GetViews) -> ViewsPage:
@@ -260,16 +268,29 @@ class IpsecManager:
         return ViewsPage(
             page,
             self._engine.pool_views(),
-            self._sessions(),
+            tuple((context, service, count) for (context, service), count in self._sessions.items()),
             {**self._io_counters, **self._engine.counters},
-            self._engine.summary(),
+            self._gauges(),
             more,
         )
 
-    def _sessions(self) -> tuple[tuple[str, str, int], ...]:
+    def _gauges(self) -> dict[str, int]:
+        """By the names of WorkerView."""
         assert self._engine is not None
-        counts = Counter((view.context, view.service) for view in self._engine.views(time.monotonic()))
-        return tuple((context, service, count) for (context, service), count in counts.items())
+        now = self._engine.summary()
+        return {
+            "ike-sas.half-open": now.get("half-open", 0),
+            "ike-sas.established": now.get("ike-sas", 0),
+            "child-sas": now.get("child-sas", 0),
+        }
+
+    def _observe(self, event: Event) -> None:
+        """Count the sessions of each service as they come and go: a scrape must not walk 100,000 IKE SAs (WSG-20)."""
+        if event.name in (EventName.IKE_SA_UP, EventName.IKE_SA_DOWN):
+            key = (str(event.fields.get("context", "")), str(event.fields.get("service", "")))
+            self._sessions[key] += 1 if event.name is EventName.IKE_SA_UP else -1
+            if self._sessions[key] <= 0:
+                del self._sessions[key]
 
 
 if __name__ == "__main__":
