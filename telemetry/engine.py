@@ -51,7 +51,29 @@ def _family(engine_name: str, name: str, labels: tuple[str, ...], original: str)
     )
 
 
-ENGINE_FAMILIES: dict[str, Family] = {row[0]: _family(*row) for row in _TABLE}
+_SOCKET_EVENTS = (
+    *("send-queue-full", "send-errors", "send-no-socket", "receive-errors", "truncated", "nat-keepalives", "short"),
+    *("esp-misdirected", "other"),
+)
+_DRIVER_EVENTS = ("engine-exceptions", "events-lost", "installs-failed", "other")
+
+DRIVER_FAMILIES: dict[str, Family] = {
+    "udp": Family(
+        "ipsec_ike_socket_events",
+        Kind.COUNTER,
+        "Datagrams of the IKE sockets that did not take the usual way, by what happened.",
+        labels=(Label("event", _SOCKET_EVENTS),),
+    ),
+    "driver": Family(
+        "ipsec_ike_driver_events",
+        Kind.COUNTER,
+        "What went wrong between the IKE engine and the data path, by what happened.",
+        labels=(Label("event", _DRIVER_EVENTS),),
+    ),
+}
+"""What the driver around the engine counts (`nf.io`)."""
+
+ENGINE_FAMILIES: dict[str, Family] = {**{row[0]: _family(*row) for row in _TABLE}, **DRIVER_FAMILIES}
 """The engine's family name -> its row of the catalogue. All are counters; a sample's name in the engine is
 `family.label.label`.
 """

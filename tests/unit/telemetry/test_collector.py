@@ -13,7 +13,7 @@ from nf.ike import counters
 from nf.views import GatewayViews
 from telemetry import catalog
 from telemetry.collector import Collector
-from telemetry.engine import ENGINE_FAMILIES
+from telemetry.engine import DRIVER_FAMILIES, ENGINE_FAMILIES
 from telemetry.families import Family, Histogram
 from telemetry.inputs import COMMIT_BUCKETS_S, ManagementView
 
@@ -37,7 +37,21 @@ def test_every_family_of_the_catalogue_is_collected_in_its_order(collector: Coll
 
 
 def test_the_engine_table_covers_the_engine_and_nothing_else() -> None:
-    assert set(ENGINE_FAMILIES) == set(counters.FAMILIES)
+    assert set(ENGINE_FAMILIES) - set(DRIVER_FAMILIES) == set(counters.FAMILIES)
+    assert not set(DRIVER_FAMILIES) & set(counters.FAMILIES)
+
+
+def test_the_driver_table_covers_what_the_driver_counts() -> None:
+    """Read from the sources: each name is written out where it is counted."""
+    sources = "".join(path.read_text() for path in (Path(__file__).parents[3] / "nf" / "io").glob("*.py"))
+    counted = set(re.findall(r'"((?:udp|driver)\.[a-z-]+)"', sources))
+    known = {
+        f"{name}.{value}"
+        for name, family in DRIVER_FAMILIES.items()
+        for value in family.labels[0].values or ()
+        if value != "other"
+    }
+    assert counted == known
 
 
 def test_sums_over_workers(collector: Collector, views: GatewayViews) -> None:
