@@ -45,7 +45,7 @@ def _times(what: Callable[[], object], runs: int) -> list[float]:
 def _measure(peers: int, runs: int) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="openwsg-bench-") as directory, Topology("bm", Path(directory)) as place:
         gateway = Wsgd(place.gw).start()
-        networks = {_network(index): f"key {index}" for index in range(peers)}
+        networks = {_network(index): f"key {index}" for index in range(peers - 1)}  # at most 1,000 with the one to add
         scenario = Scenario((Service("site", net.GATEWAY, psk=None, peers=networks),))
         with gateway.netconf() as client:
             began = time.perf_counter()
@@ -75,11 +75,9 @@ def _measure(peers: int, runs: int) -> list[Figure]:
 def _commits(client: NetconfClient, peers: int, runs: int) -> tuple[list[float], list[float]]:
     """Add a peer and take it away again, each with its own commit; the times of the edits and of the commits."""
     edits, commits = [], []
-    for run in range(runs):
+    for _ in range(runs):
         for operation in ("merge", "delete"):
-            xml = (
-                f'<config xmlns="urn:ietf:params:xml:ns:netconf:base:1.0">{_one_more(peers + run, operation)}</config>'
-            )
+            xml = f'<config xmlns="urn:ietf:params:xml:ns:netconf:base:1.0">{_one_more(peers - 1, operation)}</config>'
             edits += _times(lambda xml=xml: client.session.edit_config(target="candidate", config=xml), 1)  # type: ignore[misc]
             commits += _times(client.session.commit, 1)
     return edits, commits

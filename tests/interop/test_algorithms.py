@@ -24,12 +24,14 @@ SUITES = [
 ]
 
 
-def test_each_suite(field: Field) -> None:
-    """ALG-03 to ALG-48, TRF-22, TRF-23: one service offers all suites; the peer proposes one at a time."""
-    service = Service("site", net.GATEWAY, ike=tuple(ike for ike, _ in SUITES), esp=tuple(esp for _, esp in SUITES))
+@pytest.mark.parametrize("first", [0, 4, 8])
+def test_each_suite(field: Field, first: int) -> None:
+    """ALG-03 to ALG-48, TRF-22, TRF-23: one service offers several suites; the peer proposes one at a time."""
+    suites = SUITES[first : first + 4]
+    service = Service("site", net.GATEWAY, ike=tuple(ike for ike, _ in suites), esp=tuple(esp for _, esp in suites))
     field.gateway.apply(Scenario((service,)))
     enb = field.peer(field.place.enb)
-    for ike, esp in SUITES:
+    for ike, esp in suites:
         enb.load(*peer(service, net.ENB, "enb.example.org", ike=ike, esp=esp))
         enb.initiate("net")
         (ike_sa,) = enb.established()

@@ -96,7 +96,8 @@ def test_a_new_nat_mapping_is_followed(field: Field, home: Namespace, only_wsgd:
 
 def test_the_peer_deletes(field: Field) -> None:
     """RFC 7296 section 1.4.1: first the Child SA, then the IKE SA; nothing of them is left at the gateway."""
-    field.gateway.apply(Scenario((SITE,)))
+    empty = Service("site", net.GATEWAY, ikesa="<allow-empty-ikesa>true</allow-empty-ikesa>")
+    field.gateway.apply(Scenario((empty,)))
     enb = field.peer(field.place.enb)
     enb.load(*peer(SITE, net.ENB, "enb.example.org"))
     enb.initiate("net")
@@ -107,6 +108,17 @@ def test_the_peer_deletes(field: Field) -> None:
     field.gateway_sees(0)
     enb.initiate("net")
     reach(field.place.enb, net.CORE, net.ENB_INNER)
+
+
+def test_an_empty_ike_sa_ends(field: Field, only_wsgd: None) -> None:
+    """TPL-43: without allow-empty-ikesa the IKE SA goes with its last Child SA, and the peer is told."""
+    field.gateway.apply(Scenario((SITE,)))
+    enb = field.peer(field.place.enb)
+    enb.load(*peer(SITE, net.ENB, "enb.example.org"))
+    enb.initiate("net")
+    enb.terminate(child="net")
+    wait_for("no SA at the peer", lambda: enb.sas() == [])
+    field.gateway_sees(0)
 
 
 def test_the_gateway_deletes(field: Field) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
+import pytest
 from netlab import topology as net
-from netlab.field import Field
+from netlab.field import Field, Gateway, make_gateway
 from netlab.net import wait_for
 from netlab.scenario import Scenario, Service, peer
 from netlab.strongswan import StrongSwan
+from netlab.topology import Topology
 from netlab.traffic import ping, reach
 
 POOL, POOL6 = "10.99.0.0/24", "fd00:99::/112"
@@ -16,6 +19,14 @@ CLIENTS = Service(
     "clients", net.GATEWAY_RA, protects=(net.CORE_NET, net.CORE_NET6), pool=POOL, pool6=POOL6, psk="client key"
 )
 SCENARIO = Scenario((CLIENTS,), name_servers=("10.0.0.53", "2001:db8:c::53"))
+
+
+@pytest.fixture(scope="module")
+def shared_gateway(place: Topology) -> Iterator[Gateway]:
+    """One worker: each worker has its share of every pool, and these pools have one or two addresses."""
+    found = make_gateway(place, workers=1)
+    yield found
+    found.stop()
 
 
 def _addresses(client: StrongSwan) -> tuple[str, str]:

@@ -7,13 +7,14 @@ from netlab import topology as net
 from netlab.field import Field
 from netlab.net import LabError, wait_for
 from netlab.scenario import Scenario, Service, peer
+from netlab.strongswan import StrongSwan
 from netlab.traffic import IperfServer, iperf, ping, reach
 
 SITE = Service("site", net.GATEWAY)
 
 
 def test_traffic_flows_both_ways_and_is_counted(field: Field) -> None:
-    """WSG-10, STA-91: pings of both sides and a TCP stream each way go through; both ends count the same packets."""
+    """WSG-10, STA-91: pings of both sides and a TCP stream each way go through; both ends count alike."""
     field.gateway.apply(Scenario((SITE,)))
     enb = field.peer(field.place.enb)
     enb.load(*peer(SITE, net.ENB, "enb.example.org"))
@@ -22,6 +23,8 @@ def test_traffic_flows_both_ways_and_is_counted(field: Field) -> None:
     assert ping(field.place.enb, net.CORE, net.ENB_INNER, count=10).lost == 0
     assert ping(field.place.core, net.ENB_INNER, count=10).lost == 0
     assert ping(field.place.core, net.ENB_INNER, count=3, size=1300).lost == 0
+    if field.gateway.kind == "wsgd":
+        wait_for("equal counts at both ends", lambda: _counts(field) == _their_counts(enb), 5)
     server = IperfServer(field.place.core, net.CORE)
     try:
         assert iperf(field.place.enb, server, net.ENB_INNER, seconds=1).mbit_s > 5
@@ -35,7 +38,6 @@ def test_traffic_flows_both_ways_and_is_counted(field: Field) -> None:
     assert child["encapsulation"] == "udp"  # strongSwan's libipsec always asks for it
     if field.gateway.kind == "wsgd":
         (theirs,) = enb.children()
-        wait_for("equal counts at both ends", lambda: _counts(field) == _their_counts(enb), 5)
         assert child["encryption"].endswith("aes-256-gcm-128")
         assert int(theirs["spi-out"], 16) == int(child["spi-in"])
         assert int(theirs["spi-in"], 16) == int(child["spi-out"])
@@ -46,8 +48,8 @@ def _counts(field: Field) -> tuple[int, int]:
     return int(statistics["packets-in"]), int(statistics["packets-out"])
 
 
-def _their_counts(enb: object) -> tuple[int, int]:
-    (child,) = enb.children()  # type: ignore[attr-defined]
+def _their_counts(enb: StrongSwan) -> tuple[int, int]:
+    (child,) = enb.children()
     return int(child["packets-out"]), int(child["packets-in"])
 
 

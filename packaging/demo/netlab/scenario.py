@@ -67,7 +67,8 @@ class Service:
 
     peers: prefix -> PSK for peer networks with their own key; psk: of the template. protects: prefixes of our side.
     remote_ts: behind the peer, for strongSwan as the gateway (wsgd narrows to what is asked, as `tsi any` says).
-    template, payload: further XML for the template and for its payload, for wsgd only. rekey: we rekey by ourselves.
+    template, payload, ikesa: further XML for the template, its payload, its ikev2-ikesa, for wsgd only.
+    rekey: we rekey by ourselves.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Service:
     payload: str = ""
     rekey: bool = False
     ike_lifetime_s: int | None = None
+    ikesa: str = ""
 
     @property
     def remote_access(self) -> bool:
@@ -103,7 +105,7 @@ class Service:
             f"<tsr><start-address>{net[0]}</start-address><end-address>{net[-1]}</end-address></tsr>" for net in nets
         )
         return (
-            f"<template><name>{self.name}</name><ikev2-ikesa>{''.join(names)}{rekey}</ikev2-ikesa>"
+            f"<template><name>{self.name}</name><ikev2-ikesa>{''.join(names)}{self.ikesa}{rekey}</ikev2-ikesa>"
             f"<authentication><local><pre-shared-key>{key}</pre-shared-key></local>"
             f"<remote><pre-shared-key>{key}</pre-shared-key></remote></authentication>"
             f"<identity><local><id>{GATEWAY_ID}</id></local></identity>"
