@@ -1,4 +1,8 @@
-"""/gateway/context/crypto/template -> CryptoTemplate (area 5)."""
+"""/gateway/context/crypto/template -> CryptoTemplate (area 5).
+
+Leaves behind a feature of openwsg-types are read with their default in hand: where the feature is off they are not
+there.
+"""
 
 from __future__ import annotations
 
@@ -66,9 +70,9 @@ def _ikesa(node: Node, sets: IkeSets) -> IkeSaParameters:
     return IkeSaParameters(
         transform_sets=tuple(sets[name] for name in entries(node, "transform-set")),
         allow_empty_ikesa=node["allow-empty-ikesa"],
-        ignore_notify_protocol_id=node["ignore-notify-protocol-id"],
+        ignore_notify_protocol_id=node.get("ignore-notify-protocol-id", False),
         ignore_rekeying_requests=node["ignore-rekeying-requests"],
-        keepalive_user_activity=node["keepalive-user-activity"],
+        keepalive_user_activity=node.get("keepalive-user-activity", False),
         max_retransmissions=node["max-retransmissions"],
         retransmission_timeout_ms=node["retransmission-timeout"],
         setup_timer_s=node["setup-timer"],
@@ -76,7 +80,7 @@ def _ikesa(node: Node, sets: IkeSets) -> IkeSaParameters:
         disallow_param_change=node["rekey"]["disallow-param-change"],
         use_rfc5996_notification=node["policy"]["use-rfc5996-notification"],
         notify_invalid_major_version=notify["invalid-major-version"],
-        notify_invalid_message_id=notify["invalid-message-id"],
+        notify_invalid_message_id=notify.get("invalid-message-id", False),
         notify_invalid_syntax=notify["invalid-syntax"],
         half_open_sa_timer_s=_number_or_disabled(node["ddos"]["half-open-sa-timer"]),
     )
@@ -147,9 +151,9 @@ def _natt(node: Node) -> NatTraversal | None:
         return None
     natt = node["natt"]
     if "send-keepalive" not in natt:
-        return NatTraversal(include_header=natt["include-header"])
+        return NatTraversal(include_header=natt.get("include-header", False))
     keepalive = natt["send-keepalive"]
-    return NatTraversal(natt["include-header"], True, keepalive["idle-interval"], keepalive["interval"])
+    return NatTraversal(natt.get("include-header", False), True, keepalive["idle-interval"], keepalive["interval"])
 
 
 def _number_or_disabled(value: int | str) -> int | None:

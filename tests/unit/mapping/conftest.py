@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,13 @@ Json = dict[str, Any]
 @pytest.fixture(scope="session")
 def yang() -> YangContext:
     return YangContext(ROOT / "yang", MODULES, FEATURES)
+
+
+@pytest.fixture(scope="session")
+def full_yang() -> YangContext:
+    """With every feature, also of what the gateway does not honour yet."""
+    text = (ROOT / "yang/openwsg-types.yang").read_text()
+    return YangContext(ROOT / "yang", MODULES, {"openwsg-types": re.findall(r"^  feature ([a-z0-9-]+)", text, re.M)})
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +53,15 @@ def ran(demo: Json) -> Json:
 @pytest.fixture(scope="session")
 def complete(yang: YangContext) -> Callable[[Json], Json]:
     """A configuration validated and with its defaults, as build_snapshot wants it."""
+    return filler(yang)
 
+
+@pytest.fixture(scope="session")
+def complete_with_features(full_yang: YangContext) -> Callable[[Json], Json]:
+    return filler(full_yang)
+
+
+def filler(yang: YangContext) -> Callable[[Json], Json]:
     def fill(config: Json) -> Json:
         tree = yang.parse(json.dumps(config), "json")
         tree.validate()

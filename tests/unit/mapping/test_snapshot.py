@@ -171,7 +171,7 @@ def test_template_defaults_are_those_of_the_snapshot(demo: Json, ran: Json, comp
     assert template == CryptoTemplate("ran", "t", authentication=none, payloads=(Payload("p"),))
 
 
-def test_every_leaf_of_a_template(demo: Json, ran: Json, complete: Complete) -> None:
+def test_every_leaf_of_a_template(demo: Json, ran: Json, complete_with_features: Complete) -> None:
     ran["openwsg-crypto-template:crypto"]["template"].append(
         {
             "name": "t",
@@ -215,12 +215,13 @@ def test_every_leaf_of_a_template(demo: Json, ran: Json, complete: Complete) -> 
             "max-childsa": {"maximum": 5, "overload-action": "terminate"},
             "dos": {"cookie-challenge": {"half-open-sess-count": {"start": 20, "stop": 10}}},
             "dns-handling": "custom",
+            "control-dont-fragment": "set-bit",
             "natt": {"include-header": True, "send-keepalive": {"idle-interval": 21, "interval": 22}},
             "ip": {"mtu": 1400},
             "ipv6": {"mtu": 1300},
         }
     )
-    *_, template = build(complete(demo)).contexts[0].templates
+    *_, template = build(complete_with_features(demo)).contexts[0].templates
     assert template == CryptoTemplate(
         context="ran",
         name="t",
@@ -252,6 +253,7 @@ def test_every_leaf_of_a_template(demo: Json, ran: Json, complete: Complete) -> 
         overload_action="terminate",
         cookie_challenge=CookieChallenge(20, 10),
         dns_handling="custom",
+        control_dont_fragment="set-bit",
         natt=NatTraversal(True, True, 21, 22),
         ip_mtu=1400,
         ipv6_mtu=1300,
@@ -275,6 +277,22 @@ def test_services(demo: Json, ran: Json, complete: Complete) -> None:
         WsgService("ran", "clients", "remote-access", "192.0.2.2", "client", "clients", "clients6"),
         WsgService("ran", "unbound", "site-to-site"),
     )
+
+
+def test_what_is_behind_a_feature(demo: Json, ran: Json, complete_with_features: Complete) -> None:
+    ran["openwsg-wsg-service:wsg-service"][0]["pre-fragment"] = {"mtu": 1300}
+    ran["openwsg-transform-set:ipsec"]["transform-set"][0]["mode"] = "transport"
+    ran["openwsg-pool:ip"]["pool"][0]["kind"] = "static"
+    (context,) = build(complete_with_features(demo)).contexts
+    assert context.services[0].pre_fragment_mtu == 1300
+    assert context.templates[0].payloads[0].transform_sets[0].mode == "transport"
+    assert context.pools[0].kind == "static"
+
+
+def test_features_that_are_off_leave_the_defaults(
+    demo: Json, complete: Complete, complete_with_features: Complete
+) -> None:
+    assert build(complete(demo)) == build(complete_with_features(demo))
 
 
 def test_an_equal_tree_gives_the_same_object(demo: Json, complete: Complete) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,13 @@ class Refusal:
 
 
 class Schema:
-    """All modules, compiled."""
+    """All modules, compiled with these features."""
 
-    def __init__(self) -> None:
+    def __init__(self, features: Mapping[str, Sequence[str]]) -> None:
         self.context = libyang.Context(f"{ROOT / 'yang'}:{standard_directory()}")
         for name in MODULES:
             text = (ROOT / "yang" / f"{name}.yang").read_text()
-            module = self.context.parse_module_str(text, features=list(FEATURES.get(name, ())))
+            module = self.context.parse_module_str(text, features=list(features.get(name, ())))
             assert module.name() == name
 
     def refusal(self, tree: dict[str, Any]) -> Refusal | None:
@@ -71,7 +72,13 @@ class Schema:
 
 @pytest.fixture(scope="session")
 def schema() -> Schema:
-    return Schema()
+    return Schema(FEATURES)
+
+
+@pytest.fixture(scope="session")
+def full_schema() -> Schema:
+    text = (ROOT / "yang/openwsg-types.yang").read_text()
+    return Schema({"openwsg-types": re.findall(r"^  feature ([a-z0-9-]+)", text, re.M)})
 
 
 @pytest.fixture(scope="session")
