@@ -70,14 +70,16 @@ class _Connection(asyncssh.SSHServer):
         self._transport = transport
         self._connection: asyncssh.SSHServerConnection | None = None
         self._user = ""
-        self._attempts = 0
+        self._host = "unknown"
+        self._failures = 0
         self._authenticated = False
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
+        self._host = _host(conn)
         if len(self._transport.connections) >= self._transport.limits.connections:
             self._transport.server.stats.sessions_refused += 1
-            log.warning("connection-refused reason=limit host=%s", _host(conn))
+            log.warning("connection-refused reason=limit host=%s", self._host)
             conn.abort()
             return
         self._transport.connections.add(conn)
@@ -85,8 +87,8 @@ class _Connection(asyncssh.SSHServer):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._connection is not None:
             self._transport.connections.discard(self._connection)
-        if self._attempts and not self._authenticated:
-            audit.warning("login-failed user=%r host=%s", self._user, _host(self._connection))
+        if self._failures and not self._authenticated:
+            audit.warning("login-failed user=%r host=%s", self._user, self._host)
 
     def begin_auth(self, username: str) -> bool:
         self._user = username
@@ -99,29 +101,28 @@ class _Connection(asyncssh.SSHServer):
         return True
 
     async def validate_password(self, username: str, password: str) -> bool:
-        self._attempt()
-        accepted = await self._transport.access.accepts_password(username, password)
-        if not accepted:
-            self._transport.server.stats.login_failures += 1
-        return accepted
+        self._check_attempts()
+        return self._judged(await self._transport.access.accepts_password(username, password))
 
     def public_key_auth_supported(self) -> bool:
         return True
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        self._attempt()
-        accepted = self._transport.access.accepts_key(username, key)
+        self._check_attempts()
+        return self._judged(self._transport.access.accepts_key(username, key))
+
+    def _check_attempts(self) -> None:
+        if self._failures >= self._transport.limits.login_attempts:
+            raise asyncssh.PermissionDenied("too many attempts")
+
+    def _judged(self, accepted: bool) -> bool:
         if not accepted:
+            self._failures += 1
             self._transport.server.stats.login_failures += 1
         return accepted
 
-    def _attempt(self) -> None:
-        self._attempts += 1
-        if self._attempts > self._transport.limits.login_attempts:
-            raise asyncssh.PermissionDenied("too many attempts")
-
     def session_requested(self) -> _Channel:
-        return _Channel(self._transport, self._user, _host(self._connection))
+        return _Channel(self._transport, self._user, self._host)
 
 
 class _Channel(asyncssh.SSHServerSession[bytes]):

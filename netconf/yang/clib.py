@@ -67,6 +67,42 @@ class StoredError:
     vecode: int
 
 
+class Handle:
+    """A C context and how many trees still live in it: it is destroyed after the last of them.
+
+    Python ends objects of a garbage cycle in any order, and a tree that is freed after its context ends the process.
+    """
+
+    def __init__(self, search_path: str) -> None:
+        """A context without modules but libyang's own; raises LibyangFault."""
+        out = ffi.new("struct ly_ctx **")
+        flags = lib.LY_CTX_DISABLE_SEARCHDIR_CWD | lib.LY_CTX_SET_PRIV_PARSED
+        if lib.ly_ctx_new(c_string(search_path), flags, out) != lib.LY_SUCCESS:
+            raise LibyangFault(())
+        self.pointer = out[0]
+        self._trees = 0
+        self._closed = False
+
+    def retain(self) -> None:
+        """One more tree."""
+        self._trees += 1
+
+    def release(self) -> None:
+        """One tree less."""
+        self._trees -= 1
+        self._end()
+
+    def close(self) -> None:
+        """Nobody asks for new trees any more."""
+        self._closed = True
+        self._end()
+
+    def _end(self) -> None:
+        if self._closed and not self._trees and self.pointer:
+            lib.ly_ctx_destroy(self.pointer)
+            self.pointer = ffi.NULL
+
+
 def take_errors(ctx: Any) -> tuple[StoredError, ...]:
     """The errors stored for this thread, which are forgotten."""
     errors = []

@@ -57,7 +57,8 @@ class YangContext:
         features: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Load `modules` of `directory` in that order, then the standard ones; raises libyang.LibyangError."""
-        self._context = libyang.Context(f"{directory}:{standard_directory()}")
+        self.handle = clib.Handle(f"{directory}:{standard_directory()}")
+        self._context = libyang.Context(cdata=self.handle.pointer)
         for name, enabled in ((n, (features or {}).get(n, ())) for n in modules):
             self._load(name, enabled)
         for name in STANDARD_MODULES:
@@ -71,6 +72,10 @@ class YangContext:
         self.schema_by_ref = {node.ref: node for root in self.roots for node in root.walk()}
         self._pointers: dict[str, clib.Node] = {}
         self.secret_paths = tuple(node.path for root in self.roots for node in root.walk() if node.secret)
+
+    def __del__(self) -> None:
+        if hasattr(self, "handle"):
+            self.handle.close()
 
     def _load(self, name: str, features: Sequence[str]) -> None:
         held = [clib.c_string(feature) for feature in features]

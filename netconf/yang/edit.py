@@ -234,7 +234,7 @@ class Editor:
         if is_leaf and operation in ("delete", "remove", "none"):
             if operation != "none":
                 self._delete(existing, parent, schema, operation)
-            elif not existing:
+            elif not existing or clib.is_default(existing):
                 raise self._missing(parent, schema)
             return
         text = values.with_module_names(element, schema, self._context)

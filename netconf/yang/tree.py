@@ -25,14 +25,17 @@ class Tree:
 
     def __init__(self, context: YangContext, top: clib.Node) -> None:
         self.context = context
+        self._handle = context.handle
+        self._handle.retain()
         self.top = lib.lyd_first_sibling(top) if top else clib.NULL
 
     def __del__(self) -> None:
         self.free()
+        self._handle.release()
 
     def free(self) -> None:
         """Give the memory back now; the tree is empty afterwards."""
-        if getattr(self, "top", clib.NULL):
+        if self.top:
             lib.lyd_free_all(self.top)
             self.top = clib.NULL
 

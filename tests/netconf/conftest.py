@@ -4,14 +4,20 @@ refuse."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
+from lxml import etree
 from ncclient import manager
+from ncclient.operations.rpc import RaiseMode
 
 from netconf.agent import Agent
+from netconf.framing import Decoder, encode_chunked, encode_marked
 from netconf.limits import Limits
 from nf.config.snapshot import Endpoint
 from nf.config.transaction import Change, CommitFailed, PrepareError, run
@@ -74,6 +80,53 @@ class MemoryGateway:
         return 3
 
 
+BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
+HELLO = (
+    f'<hello xmlns="{BASE}"><capabilities><capability>urn:ietf:params:netconf:base:1.1</capability>'
+    "</capabilities></hello>"
+)
+
+
+class Raw:
+    """A client that sends what it is told, for what ncclient would never send."""
+
+    def __init__(self, connection: asyncssh.SSHClientConnection, process: asyncssh.SSHClientProcess[bytes]) -> None:
+        self.connection = connection
+        self.process = process
+        self.decoder = Decoder()
+
+    async def hello(self) -> etree._Element:
+        """Exchange hellos; the server's."""
+        self.process.stdin.write(encode_marked(HELLO.encode()))
+        theirs = await self.read()
+        self.decoder.switch_to_chunks()
+        return theirs
+
+    def send(self, operation: str, message_id: str = "1", attributes: str = "") -> None:
+        """One <rpc>."""
+        text = f'<rpc xmlns="{BASE}" message-id="{message_id}" {attributes}>{operation}</rpc>'
+        self.process.stdin.write(encode_chunked(text.encode()))
+
+    def write(self, octets: bytes) -> None:
+        """Octets as they are."""
+        self.process.stdin.write(octets)
+
+    async def read(self) -> etree._Element:
+        """The next message; EOFError when the server has closed."""
+        async with asyncio.timeout(20):
+            while (message := self.decoder.next_message()) is None:
+                octets = await self.process.stdout.read(65536)
+                if not octets:
+                    raise EOFError
+                self.decoder.feed(octets)
+        return etree.fromstring(message)
+
+    async def ask(self, operation: str) -> etree._Element:
+        """One request and its reply."""
+        self.send(operation)
+        return await self.read()
+
+
 class Rig:
     """An agent that is up, and clients of it."""
 
@@ -82,6 +135,7 @@ class Rig:
         self.options = options
         self.gateway = MemoryGateway()
         self.managers: list[manager.Manager] = []
+        self.connections: list[asyncssh.SSHClientConnection] = []
 
     async def start(self, factory: Path | None = None, variables: dict[str, str] | None = None) -> None:
         self.agent = Agent(self.state, YANG, self.gateway, listen_override=(Endpoint("127.0.0.1", 0),), **self.options)
@@ -105,13 +159,31 @@ class Rig:
             "timeout": 20,
         } | options
         connected = await asyncio.to_thread(lambda: manager.connect(**arguments))
+        connected.raise_mode = RaiseMode.NONE
         self.managers.append(connected)
         return connected
 
+    async def raw(self, **options: Any) -> Raw:
+        """A session of our own making."""
+        arguments = {
+            "username": "admin",
+            "client_keys": [str(self.state / "admin_key")],
+            "known_hosts": None,
+            "agent_path": None,
+        } | options
+        connection = await asyncssh.connect("127.0.0.1", self.port, **arguments)
+        self.connections.append(connection)
+        process = await connection.create_process(subsystem="netconf", encoding=None)
+        return Raw(connection, process)
+
     async def stop(self) -> None:
         for connected in self.managers:
-            await asyncio.to_thread(connected._session.close)
+            with contextlib.suppress(Exception):  # a session that was killed cannot be closed
+                await asyncio.to_thread(connected._session.close)
         self.managers.clear()
+        for connection in self.connections:
+            connection.abort()
+        self.connections.clear()
         await self.agent.close()
 
 
@@ -129,3 +201,12 @@ def make_rig(tmp_path: Path) -> Callable[..., Rig]:
         return Rig(tmp_path / "state", limits=Limits(**limits))
 
     return make
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A loopback port that was free a moment ago, in a range that the system does not hand out itself."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -13,7 +13,7 @@ from netconf.secrets import SealError, SecretBox, is_sealed
 BOX = SecretBox(bytes(32))
 
 
-@pytest.mark.parametrize("clear", ["a", "key with spaces ", "π" * 255, "$9$x"])
+@pytest.mark.parametrize("clear", ["a secret", "key with spaces ", "π" * 255, "$9$x"])
 def test_seal_and_unseal(clear: str) -> None:
     sealed = BOX.seal(clear)
     assert is_sealed(sealed)
