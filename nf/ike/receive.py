@@ -133,6 +133,7 @@ class Receiver:
                 return
             core.count("retransmits.response")
             scheduler.send(core, path, known.init_response)
+            return
 
         if service.template.pad.lookup(path.remote) is None:
             self._drop("peer-not-allowed")
