@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nf.ipc.channel import Channel, Handler
 from nf.ipc.framing import ChannelError
@@ -75,6 +76,7 @@ class Child:
         self._deaths: deque[float] = deque(maxlen=CRASH_LOOP)
         self._stopping = False
         self._wake = asyncio.Event()
+        self._end = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -109,8 +111,7 @@ class Child:
                 await channel.request(Stop(grace_s), deadline_s=grace_s + 1.0)
             except (ChannelError, TimeoutError) as error:
                 log.warning("child-stop-refused", extra={"fields": {"child": self.name, "why": str(error)}})
-        if channel is not None:
-            channel.close()
+        self._end.set()
         if self._task is not None:
             await self._task
 
@@ -154,13 +155,14 @@ class Child:
         assert process.stderr is not None
         pump = asyncio.create_task(childlog.pump(process.stderr, self.name))
         exited = asyncio.create_task(process.wait())
+        ends = (exited, asyncio.create_task(channel.wait_closed()), asyncio.create_task(self._end.wait()))
         try:
-            await self._configure(channel, hello, exited)
+            await self._configure(channel, hello, ends)
             if self._channel is channel:
-                closed = asyncio.create_task(channel.wait_closed())
-                await asyncio.wait((exited, closed), return_when=asyncio.FIRST_COMPLETED)
-                closed.cancel()
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for end in ends[1:]:
+                end.cancel()
             self.up.clear()
             self._channel = None
             self._admitted = False
@@ -172,16 +174,17 @@ class Child:
             level = logging.INFO if self._stopping else logging.ERROR
             log.log(level, "child-exited", extra={"fields": {"child": self.name, "status": status}})
 
-    async def _configure(self, channel: Channel, hello: asyncio.Event, exited: asyncio.Task[int]) -> None:
+    async def _configure(self, channel: Channel, hello: asyncio.Event, ends: tuple[asyncio.Task[Any], ...]) -> None:
+        """Wait until the process is up, or one of its ends comes first."""
         ready = asyncio.create_task(self._until_up(channel, hello))
-        await asyncio.wait((ready, exited), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((ready, *ends), return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
             ready.cancel()
+            self._channel = None
+            await asyncio.gather(ready, return_exceptions=True)
+            return
         try:
-            await ready
-        except asyncio.CancelledError:
-            if not exited.done():
-                raise
+            ready.result()
         except (ChannelError, TimeoutError) as error:
             self._channel = None
             log.error("child-not-up", extra={"fields": {"child": self.name, "why": str(error) or type(error).__name__}})
