@@ -10,11 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import ncclient.transport.session
 from ncclient import manager
 from ncclient.operations import RPCError
 
 from .net import Namespace
 
+# ncclient looks ten times a second whether there is a request to send: the tests would mostly wait for that.
+ncclient.transport.session.TICK = 0.005
 logging.getLogger("ncclient").setLevel(logging.CRITICAL)
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
