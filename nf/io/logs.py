@@ -63,6 +63,8 @@ def decode_line(line: bytes) -> logging.LogRecord | None:
     traceback)."""
     try:
         entry = json.loads(line)
+        if not isinstance(entry, dict):
+            return None
         given = entry.get("f")
         fields = dict(given) if isinstance(given, dict) else {}
         if entry.get("x"):
@@ -70,7 +72,7 @@ def decode_line(line: bytes) -> logging.LogRecord | None:
         level = int(entry["l"])
         known = {"name": str(entry["n"]), "levelno": level, "levelname": logging.getLevelName(level), "fields": fields}
         return logging.makeLogRecord({**known, "msg": "%s", "args": (str(entry["m"]),), "created": float(entry["t"])})
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
