@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ BASE_1_1 = "urn:ietf:params:netconf:base:1.1"
 MAX_REPLY_OCTETS = 1 << 30
 MAX_DEPTH = 200
 _READ_OCTETS = 1 << 16
+_PREFIX = re.compile(r"[A-Za-z_][\w.-]*:")
 
 
 class ConnectError(Exception):
@@ -44,7 +46,7 @@ class RpcFault:
         """For a person: where, what, and the tags."""
         tags = f"{self.tag}, {self.app_tag}" if self.app_tag else self.tag
         info = f" [{self.info}]" if self.info else ""
-        where = f"{self.path}: " if self.path else ""
+        where = f"{short_path(self.path)}: " if self.path else ""
         return f"{where}{self.message or 'refused'} ({tags}){info}"
 
 
@@ -251,6 +253,12 @@ async def connect(target: Target) -> Client:
             "Does wsgd run, and does its configuration listen there (system/netconf/ssh/listen)?"
         ) from error
     return client
+
+
+def short_path(path: str) -> str:
+    """An error-path without the module names before its steps; what is in quotes stays as it is."""
+    parts = re.split("""('[^']*'|"[^"]*")""", path)
+    return "".join(part if number % 2 else _PREFIX.sub("", part) for number, part in enumerate(parts))
 
 
 def quote(text: str) -> str:

@@ -205,13 +205,13 @@ def test_a_refused_commit_leaves_the_candidate_discarded(
     server, capsys, file: Path, failing: str, error: Callable[..., str]
 ) -> None:
     server.replies[failing] = error(
-        "operation-failed", "No such\n template.", "/g:gateway/x", "must-violation"
+        "operation-failed", "No such\n template.", "/g:gateway/m-x:context[m-x:name='a:b']/m-x:x", "must-violation"
     ) + error("data-missing", "Second.", "/g:gateway/y")
     assert server.run("commit", str(file)) == 1
     assert capsys.readouterr().err == (
         f"wsg: {failing} was refused:\n"
-        "  /g:gateway/x: No such template. (operation-failed, must-violation)\n"
-        "  /g:gateway/y: Second. (data-missing)\n"
+        "  /gateway/context[name='a:b']/x: No such template. (operation-failed, must-violation)\n"
+        "  /gateway/y: Second. (data-missing)\n"
     )
     assert without_closing(server.operations)[-3:] == [failing, "discard-changes", "unlock"]
 
