@@ -53,7 +53,7 @@ def _family(engine_name: str, name: str, labels: tuple[str, ...], original: str)
 
 _SOCKET_EVENTS = (
     *("send-queue-full", "send-errors", "send-no-socket", "receive-errors", "truncated", "nat-keepalives", "short"),
-    *("esp-misdirected", "other"),
+    *("esp-misdirected", "handover-sent", "handover-received", "handover-dropped", "other"),
 )
 _DRIVER_EVENTS = ("engine-exceptions", "events-lost", "installs-failed", "other")
 

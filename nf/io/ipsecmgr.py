@@ -100,7 +100,7 @@ class IpsecManager:
                 self._attach_datapath(fds[0])
             case Deliver(path=path, data=data):
                 if self._driver is not None:
-                    self._count_io("handover.received")
+                    self._count_io("udp.handover-received")
                     self._driver.receive(data, path)
                     self._driver.settle()
             case Clear(which=which):
@@ -193,7 +193,7 @@ class IpsecManager:
         if owner is not None and owner != self._index and owner < self._count:
             assert self._control is not None
             sent = self._control.try_notify(Handover(owner, path, data))
-            self._count_io("handover.sent" if sent else "handover.dropped")
+            self._count_io("udp.handover-sent" if sent else "udp.handover-dropped")
         elif self._driver is not None:
             self._driver.receive(data, path)
 

@@ -38,7 +38,7 @@ async def test_each_datagram_is_answered_by_its_worker(core, client, tools, work
                     message = tools.ike_message(ours, theirs, 0x00, b"%d" % flow)
                     assert await peer.ask((address, port), message) == (worker, 1, message)
     views = await one.gateway.views()
-    handed = sum(worker.counters.get("handover.received", 0) for worker in views.workers)
+    handed = sum(worker.counters.get("udp.handover-received", 0) for worker in views.workers)
     assert one.gateway.counters["handover.dropped"] == 0
     if steer:
         assert handed == 0
