@@ -21,7 +21,8 @@ PAYLOAD = f"{SITE}/payload/0"
 SITES = "C/wsg-service/0"
 CLIENTS = "C/wsg-service/1"
 T = "openwsg-types:"
-SEALED = "$8$" + "A" * 400
+SEALED = "$8$" + "A" * 2045
+TOO_LONG = SEALED + "A"
 
 Case = tuple[str, list[tuple[str, Any]], str | None]
 
@@ -67,13 +68,29 @@ SYSTEM: list[Case] = [
     *span("system/ipsec-managers", 0, 64, "ipsec-managers-range"),
     *span("system/netconf/ssh/listen/0/port", 1, 65535, ANY),
     ("port 0", [("system/netconf/ssh/listen/0/port", 0)], "port-range"),
-    ("hostname", [("system/hostname", "a" * 64)], ANY),
+    *at("system/hostname", OK, "a", "a." * 125 + "abc"),
+    *at("system/hostname", ANY, "a" * 64, "a." * 125 + "abcd", "a b"),
+    *at("system/hostname", "name-length", ""),
+    ("64 users", [("system/user", [entry(f"u{i}") for i in range(64)])], OK),
+    ("65 users", [("system/user", [entry(f"u{i}") for i in range(65)])], "too-many-elements"),
+    *(
+        (
+            f"{n} keys",
+            [("system/user", [entry("a", authorized_key=[f"ssh-rsa AAAA {i}" for i in range(n)])])],
+            tag,
+        )
+        for n, tag in ((32, OK), (33, "too-many-elements"))
+    ),
+    ("a key of 8192", [("system/user", [entry("a", authorized_key=["ssh-rsa " + "A" * 8184])])], OK),
+    ("a key of 8193", [("system/user", [entry("a", authorized_key=["ssh-rsa " + "A" * 8185])])], ANY),
+    ("a hash of 257", [("system/user", [entry("a", password=f"$5$rounds={'1' * 198}$salt$" + "x" * 43)])], ANY),
     ("two listeners", [("system/metrics/listen/+", entry("b", address="::", port=9814))], OK),
     (
         "one listener twice",
         [("system/metrics/listen/+", entry("b", address="127.0.0.1", port=9814))],
         "data-not-unique",
     ),
+    ("listener without address", [("system/metrics/listen/+", entry("b", port=1))], ANY),
     ("listener without port", [("system/metrics/listen/+", entry("b", address="::"))], ANY),
     ("8 listeners", [("system/metrics/listen", [entry(str(i), address="::", port=i + 1) for i in range(8)])], OK),
     (
@@ -110,6 +127,7 @@ CONTEXT: list[Case] = [
         "prefix-length-range",
     ),
     ("address without prefix", [("C/interface/0/ipv4/address/+", {"ip": "192.0.2.9"})], ANY),
+    ("IPv6 address without prefix", [("C/interface/0/ipv6", {"address": [{"ip": "2001:db8::1"}]})], ANY),
     (
         "address on two interfaces",
         [("C/interface/+", entry("b", ipv4={"address": [{"ip": "192.0.2.1", "prefix-length": 32}]}))],
@@ -141,6 +159,7 @@ POOL: list[Case] = [
     ("pool name of 31", [("C/ip/pool/+", entry("x" * 31, prefix="10.1.0.0/16"))], OK),  # CTX-16
     ("pool name of 32", [("C/ip/pool/+", entry("x" * 32, prefix="10.1.0.0/16"))], "name-length"),
     ("pool without prefix", [("C/ip/pool/+", entry("x"))], ANY),
+    ("IPv6 pool without prefix", [("C/ipv6/prefix-pool/+", entry("x"))], ANY),
     ("IPv6 prefix in an IPv4 pool", [("C/ip/pool/+", entry("x", prefix="2001:db8::/64"))], ANY),
     ("IPv4 prefix in an IPv6 pool", [("C/ipv6/prefix-pool/+", entry("x", prefix="10.1.0.0/16"))], ANY),  # CTX-17
     ("one name in both families", [("C/ipv6/prefix-pool/+", entry("clients", prefix="fd00::/64"))], "pool-name-in-use"),
@@ -152,13 +171,24 @@ POOL: list[Case] = [
         [("C/ip/pool/0/range", [tsr(f"10.99.0.{i}", f"10.99.0.{i}") for i in range(17)])],
         "too-many-elements",
     ),
+    *(
+        (
+            f"{n} IPv6 ranges",
+            [("C/ipv6/prefix-pool/0/range", [tsr(f"fd00:99::{i:x}", f"fd00:99::{i:x}") for i in range(n)])],
+            tag,
+        )
+        for n, tag in ((16, OK), (17, "too-many-elements"))
+    ),
     ("range without end", [("C/ip/pool/0/range", [{"start-address": "10.99.0.1"}])], ANY),
+    ("IPv6 range without end", [("C/ipv6/prefix-pool/0/range", [{"start-address": "fd00:99::1"}])], ANY),
     ("pool in use is removed", [("C/ip/pool", [])], "instance-required"),
 ]
 
 TRANSFORM_SET: list[Case] = [
     ("IKE set name of 127", [(f"{SET}/+", {"name": "x" * 127, **IKE})], OK),
     ("IKE set name of 128", [(f"{SET}/+", {"name": "x" * 128, **IKE})], "name-length"),
+    ("IKE set without cipher", [(f"{SET}/+", {"name": "t", **IKE}), (f"{SET}/2/encryption", DELETE)], ANY),
+    ("IPsec set without cipher", [(f"{ESP_SET}/+", {"name": "t", "hmac": T + "sha1-96"})], ANY),
     ("IKE set without group", [(f"{SET}/+", {"name": "t", **IKE}), (f"{SET}/2/group", DELETE)], ANY),
     ("IKE set without prf", [(f"{SET}/+", {"name": "t", **IKE}), (f"{SET}/2/prf", DELETE)], ANY),
     *((f"IKE cipher {c}", ike(encryption=c), OK) for c in ("aes-cbc-128", "aes-cbc-192", "aes-cbc-256")),  # ALG-03, 04
@@ -289,6 +319,22 @@ TEMPLATE: list[Case] = [
         [(f"{SITE}/peer/network/1/pre-shared-key", DELETE)],
         "pre-shared-key-missing",
     ),
+    (
+        "a network without a key and no local key",
+        [
+            (f"{SITE}/peer/network/1/pre-shared-key", DELETE),
+            (f"{SITE}/authentication", {"local": {"pre-shared-key": {}}, "remote": KEY}),
+        ],
+        "pre-shared-key-missing",
+    ),
+    *(
+        (
+            f"{n} networks",
+            [(f"{CLIENT}/peer/network", [{"prefix": f"10.{i // 256}.{i % 256}.0/24"} for i in range(n)])],
+            tag,
+        )
+        for n, tag in ((1000, OK), (1001, "too-many-elements"))
+    ),
     ("no network and no key", [(f"{SITE}/peer/network", [])], "pre-shared-key-missing"),
     (
         "a network without a key and keys of the template",
@@ -311,6 +357,7 @@ TEMPLATE: list[Case] = [
         "k" * 256,
         "$8$",
         "$8$not base64",
+        TOO_LONG,
     ),
 ]
 
