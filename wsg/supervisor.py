@@ -16,7 +16,7 @@ from typing import Any
 
 from nf.ipc.channel import Channel, Handler
 from nf.ipc.framing import ChannelError
-from nf.ipc.messages import Hello, Message, Stop
+from nf.ipc.messages import Hello, Message, Ping, Stop
 from wsg import childlog
 
 log = logging.getLogger(__name__)
@@ -40,11 +40,16 @@ class ChildSpec:
 
 @dataclass(frozen=True, slots=True)
 class ChildSettings:
-    """What all children have in common. uid and gid: who they become when wsgd is root; None leaves them."""
+    """What all children have in common. uid and gid: who they become when wsgd is root; None leaves them.
+
+    A child that does not answer a ping, sent every ping_s, within ping_deadline_s is killed and restarted.
+    """
 
     uid: int | None
     gid: int | None
     log_level: str = "info"
+    ping_s: float = 5.0
+    ping_deadline_s: float = 30.0
 
 
 class Child:
@@ -159,7 +164,9 @@ class Child:
         try:
             await self._configure(channel, hello, ends)
             if self._channel is channel:
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                watch = asyncio.create_task(self._watch(channel))
+                await asyncio.wait((*ends, watch), return_when=asyncio.FIRST_COMPLETED)
+                watch.cancel()
         finally:
             for end in ends[1:]:
                 end.cancel()
@@ -197,6 +204,18 @@ class Child:
         await self._on_up(self)
         self.up.set()
         log.info("child-up", extra={"fields": {"child": self.name, "pid": self.pid}})
+
+    async def _watch(self, channel: Channel) -> None:
+        """Returns when the child hangs."""
+        while True:
+            await asyncio.sleep(self._settings.ping_s)
+            try:
+                await channel.request(Ping(), deadline_s=self._settings.ping_deadline_s)
+            except TimeoutError:
+                log.error("child-hangs", extra={"fields": {"child": self.name, "pid": self.pid}})
+                return
+            except ChannelError:
+                return
 
     def _answering(self, hello: asyncio.Event) -> Handler:
         def answer(message: Message, fds: tuple[int, ...]) -> Message | Awaitable[Message | None] | None:
@@ -237,4 +256,7 @@ class Child:
                 process.send_signal(signal.SIGKILL)
             except ProcessLookupError:
                 pass
+            except PermissionError:  # it has another uid, and we have no CAP_KILL
+                log.critical("child-not-killed", extra={"fields": {"child": self.name, "pid": process.pid}})
+                return -1
         return await exited

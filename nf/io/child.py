@@ -17,7 +17,7 @@ import uvloop
 
 from nf.io import logs, privileges
 from nf.ipc.channel import Channel, Reply
-from nf.ipc.messages import Hello, Message
+from nf.ipc.messages import Hello, Message, Ping
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,11 @@ def run(options: ChildOptions, make: Callable[[ChildOptions], ChildMain]) -> Non
 
 async def _serve(options: ChildOptions, control: socket.socket, make: Callable[[ChildOptions], ChildMain]) -> None:
     main = make(options)
-    channel = Channel(control, main.handle, name=f"{options.name} control")
+
+    def handle(message: Message, fds: tuple[int, ...]) -> Reply | Awaitable[Reply]:
+        return None if isinstance(message, Ping) else main.handle(message, fds)
+
+    channel = Channel(control, handle, name=f"{options.name} control")
     try:
         main.start(channel)
         await channel.notify(Hello(options.name, os.getpid()))

@@ -85,6 +85,13 @@ class ClearOthers(Struct, frozen=True):
     which: SaFilter
 
 
+# --- wsgd to any child
+
+
+class Ping(Struct, frozen=True):
+    """Is the child's loop alive? Answer: Done."""
+
+
 # --- wsgd to an ipsecmgr
 
 
@@ -296,6 +303,7 @@ Message = (
     | RoutesRemoved
     | EventReport
     | ClearOthers
+    | Ping
     | Prepare
     | Commit
     | Abort

@@ -14,9 +14,11 @@ import pytest
 
 from nf.config.transaction import CommitFailed, PrepareError
 from nf.ike.inputs import SaFilter
+from wsg.supervisor import ChildSettings
 
 pytestmark = [pytest.mark.root, pytest.mark.xdist_group("wsg-core")]
 
+NOBODY = 65534
 ADDRESSES = [(socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")]
 
 
@@ -104,23 +106,37 @@ async def test_a_killed_worker_comes_back_with_the_committed_configuration(core,
     assert "10.201.1.0/24" not in routes
 
 
-async def test_a_killed_data_path_comes_back_and_every_ike_sa_starts_anew(core, client, tools) -> None:
+@pytest.mark.parametrize("backend", ["fake", "software"])
+async def test_a_killed_data_path_comes_back_and_every_ike_sa_starts_anew(core, client, tools, backend: str) -> None:
     """Its sequence numbers are lost, and an IV must not be used twice (RFC 4106 section 3.1)."""
-    one = await core(2)
+    one = await core(2, backend=backend)
     await one.apply(tools.snapshot(1, "192.0.2.1"))
     peer = client()
     install = tools.ike_message(b"a" * 8, b"\1" * 8, 0x08, b"install")
     await peer.ask(("192.0.2.1", 500), install)
     assert (await one.gateway.views()).datapath.sas == 1
-    tun = Path("/sys/class/net/wsg0")
+    device = one.gateway.devices.device_of(0)
     os.kill(one.gateway.datapath.pid, signal.SIGKILL)
     await one.until(lambda: one.gateway.datapath.restarts == 1 and one.gateway.datapath.up.is_set())
     views = await one.gateway.views()
     assert views.datapath.sas == 0
     assert sum(worker.gauges.get("child-sas", 0) for worker in views.workers) == 0
-    assert not tun.exists() or one.gateway.devices.device_of(0) is not None
+    assert socket.if_nametoindex("wsg0") == device  # the TUN and its routes outlive the process
     await peer.ask(("192.0.2.1", 500), install)  # and new SAs go to the new process
     assert (await one.gateway.views()).datapath.sas == 1
+
+
+async def test_a_hanging_worker_is_killed_and_restarted(core, client, tools) -> None:
+    children = ChildSettings(NOBODY, NOBODY, "debug", ping_s=0.05, ping_deadline_s=0.5)
+    one = await core(1, children=children)
+    await one.apply(tools.snapshot(1, "192.0.2.1"))
+    worker = one.gateway.workers[0]
+    hung = worker.pid
+    os.kill(hung, signal.SIGSTOP)
+    await one.until(lambda: worker.restarts == 1 and worker.up.is_set())
+    assert not Path(f"/proc/{hung}").exists()
+    message = tools.ike_message(b"a" * 8, body=b"x")
+    assert await client().ask(("192.0.2.1", 500), message) == (0, 1, message)
 
 
 async def test_the_engines_exception_costs_one_datagram(core, client, tools) -> None:
