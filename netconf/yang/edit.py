@@ -38,7 +38,10 @@ _OPERATION = f"{{{NC}}}operation"
 
 @dataclass(slots=True)
 class Delta:
-    """What an edit changed: (what, libyang instance path), in order; what is created, deleted, changed or moved."""
+    """What an edit changed: (what, libyang instance path), in order; what is created, deleted, changed or moved.
+
+    Of a subtree that is created or deleted only its top is named.
+    """
 
     changes: list[tuple[str, str]] = field(default_factory=list)
 
@@ -61,6 +64,7 @@ class Editor:
         self._undo: list[Callable[[], None]] = []
         self._detached: list[Node] = []
         self._scratch: dict[int, Node] = {}
+        self._fresh: set[int] = set()
         self._secrets: dict[str, str] = {}
         self._errors: list[RpcError] = []
         self._go_on = False
@@ -109,7 +113,14 @@ class Editor:
     def _each_child(
         self, element: etree._Element, parent: Node, schema_parent: SchemaNode | None, inherited: Operation
     ) -> None:
-        values.refuse_text(element, self._path(parent), self._context)
+        if values.has_text(element):
+            name = etree.QName(element).localname
+            raise RpcError(
+                "bad-element",
+                f'text beside the elements of "{name}"',
+                path=self._context.error_path(self._path(parent)),
+                info=(("bad-element", name),),
+            )
         seen: set[int] = set()
         chosen: dict[int, int] = {}
         for child in element:
@@ -137,6 +148,8 @@ class Editor:
         name = etree.QName(element)
         key = (name.namespace or "", name.localname)
         schema = self._context.root_by_name.get(key) if schema_parent is None else schema_parent.children.get(key)
+        if schema is not None and schema.config and schema.kind not in ("rpc", "action", "notification"):
+            return schema
         where = self._context.error_path(self._path(parent))
         if schema is None or schema.kind in ("rpc", "action", "notification"):
             if self._context.module_of(key[0]) is None:
@@ -148,9 +161,7 @@ class Editor:
                 )
             below = f'"{schema_parent.name}"' if schema_parent else "the root"
             raise unknown_element(key[1], f'the model knows no "{key[1]}" below {below}', where)
-        if not schema.config:
-            raise unknown_element(schema.name, f'"{schema.name}" is state data and cannot be configured', where)
-        return schema
+        raise unknown_element(schema.name, f'"{schema.name}" is state data and cannot be configured', where)
 
     def _operation(self, element: etree._Element, inherited: Operation) -> Operation:
         operation = inherited
@@ -334,7 +345,9 @@ class Editor:
                 self._remove(sibling, other, silently=clib.is_default(sibling))
         self._attach(node, parent)
         self._undo.append(lambda: self._detach(node))
-        self.delta.changes.append(("changed" if changed else "created", clib.path_of(node)))
+        if not parent or clib.address(parent) not in self._fresh:
+            self.delta.changes.append(("changed" if changed else "created", clib.path_of(node)))
+        self._fresh.add(clib.address(node))
         return node
 
     def _remove(self, node: Node, schema: SchemaNode, *, silently: bool = False) -> None:

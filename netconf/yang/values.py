@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from netconf.errors import RpcError
 from netconf.yang.schema import SchemaNode
 
 if TYPE_CHECKING:
@@ -51,14 +50,7 @@ def replace_prefixes(text: str, nsmap: dict[str | None, str], context: YangConte
     return _TOKEN.sub(one, text)
 
 
-def refuse_text(element: etree._Element, path: str, context: YangContext) -> None:
-    """Raise RpcError when there is text beside the elements of a container or list."""
+def has_text(element: etree._Element) -> bool:
+    """Whether there is text beside the elements of a container or list."""
     pieces = [element.text, *(child.tail for child in element)]
-    if any(piece and piece.strip() for piece in pieces):
-        name = etree.QName(element).localname
-        raise RpcError(
-            "bad-element",
-            f'text beside the elements of "{name}"',
-            path=context.error_path(path),
-            info=(("bad-element", name),),
-        )
+    return any(piece and piece.strip() for piece in pieces)
