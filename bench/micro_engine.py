@@ -2,8 +2,9 @@
 
     python bench/micro_engine.py [tunnels]
 
-Only the responder's calls are timed: IKE_SA_INIT and IKE_AUTH in, the responses and the SAs out (poll included). The initiator runs in
-the same process, between the measured parts. Compare with the goals in the anchors; crypto alone is about 0.14 ms for PSK with x25519.
+Only the responder's calls are timed: IKE_SA_INIT and IKE_AUTH in, the responses and the SAs out (poll included). The
+initiator runs in the same process, between the measured parts. Compare with the goals in the anchors; crypto alone is
+about 0.14 ms for PSK with x25519.
 """
 
 from __future__ import annotations
@@ -112,7 +113,10 @@ def measure(name: str, tunnels: int) -> None:
 
 
 def calibrate() -> None:
-    """X25519 key and exchange alone, now: 0.091 ms on the quiet reference machine. Read the figures below against it."""
+    """X25519 key and exchange alone, now: 0.091 ms on the quiet reference machine.
+
+    Read the figures below against it.
+    """
     from nf.crypto.registry import ke
 
     method = ke(31)

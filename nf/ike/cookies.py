@@ -53,7 +53,7 @@ class CookieJar:
         self._old = self._random.octets(_SECRET_OCTETS) if stale else self._new
         self._new = self._random.octets(_SECRET_OCTETS)
         self._generation = (self._generation + 1) & 0xFF
-        self._rotate_at = now + _ROTATE_S
+        self._rotate_at = (now if stale else self._rotate_at) + _ROTATE_S
 
     @staticmethod
     def _cookie(generation: int, secret: bytes, nonce_i: bytes, spi_i: bytes, remote: str, remote_port: int) -> bytes:

@@ -126,12 +126,15 @@ class Engine:
         return self._core.timers.next_at()
 
     def views(self, now: float) -> tuple[IkeSaView, ...]:
-        """Every IKE SA that has passed IKE_SA_INIT. Child SA counters are zero: the data path knows them."""
+        """Every IKE SA whose peer has got past IKE_SA_INIT. Child SA counters are zero: the data path knows them.
+
+        Half-open ones are only counted: anybody can make 65,536 of them, and what lists them would be flooded too.
+        """
         worker = self._core.worker_index
         return tuple(
             view(sa, worker, now)
             for sa in self._core.ike_sas.values()
-            if sa.state not in (IkeState.CREATED, IkeState.INIT_SENT)
+            if sa.state not in (IkeState.CREATED, IkeState.INIT_SENT, IkeState.HALF_OPEN)
         )
 
     def pool_views(self) -> tuple[PoolView, ...]:

@@ -43,6 +43,7 @@ class IkeSa:
     counted.
     nonce_i, nonce_r: of the exchange that made it; kept until the first Child SA is made (section 2.17).
     init_request, init_response: the two IKE_SA_INIT datagrams that AUTH covers; kept until authentication.
+    early_deletes: SPIs that the peer deleted while a request of ours that makes a Child SA was under way.
     expected_id: Message ID of the peer's next request; next_id: of ours. reply, reply_digest: the response cache
     (section 2.1).
     """
@@ -56,6 +57,7 @@ class IkeSa:
         "created_at",
         "crypto",
         "deadlines",
+        "early_deletes",
         "established_at",
         "expected_id",
         "hard_at",
@@ -120,6 +122,7 @@ class IkeSa:
         self.local_id: Identity = service.local_id
         self.remote_id: Identity = (0, b"")
         self.children: list[ChildSa] = []
+        self.early_deletes: tuple[int, ...] = ()
         self.queue: deque[Task] = deque()
         self.in_flight: InFlight | None = None
         self.expected_id = 0

@@ -356,6 +356,7 @@ class Receiver:
         scheduler.landed(core, sa)
         try:
             flight.task.handle_response(core, sa, message, now)
+            delete_child.after_response(core, sa)
         except Exception as error:
             raise Blamed(sa) from error
         if sa.is_authenticated and message.notify(NotifyType.INVALID_SYNTAX) is not None:

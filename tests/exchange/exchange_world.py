@@ -369,7 +369,12 @@ class World:
             assert out.keys() <= into.keys()
             for spi, sa in out.items():
                 peer = into[spi]
-                assert (sa.encr_key, sa.integ_key, sa.encr, sa.esn) == (peer.encr_key, peer.integ_key, peer.encr, peer.esn)
+                assert (sa.encr_key, sa.integ_key, sa.encr, sa.esn) == (
+                    peer.encr_key,
+                    peer.integ_key,
+                    peer.encr,
+                    peer.esn,
+                )
                 assert (sa.local_ts, sa.remote_ts) == (peer.remote_ts, peer.local_ts)
         for node in (a, b):
             assert node.counters["exceptions"] == 0

@@ -1,4 +1,7 @@
-"""Further Child SAs, rekeys and deletes of Child SAs, alone and crossing (RFC 7296 sections 1.3, 1.4.1, 2.8, 2.25; area 17)."""
+"""Further Child SAs, rekeys and deletes of Child SAs, alone and crossing (RFC 7296 sections 1.3, 1.4.1, 2.8, 2.25.
+
+Area 17).
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ import exchange_world as world
 import pytest
 
 from nf.datapath.port import Direction, EventKind
-from nf.ike.actions import EventName
 from nf.ike import children
+from nf.ike.actions import EventName
 from nf.ike.inputs import ClearSas, CreateChildSa, RekeyChildSa, SaFilter
 from nf.ike.timers import TimerKind
 from nf.policy.suites import EspAlgorithms
@@ -56,10 +59,16 @@ def test_invalid_ke_of_a_further_child_sa() -> None:
     """The first guess at the PFS method is wrong; the second is what the responder wants."""
     ecp = replace(world.ESP_GCM, name="ecp", ke_method=19)
     a = world.template(
-        payloads=(world.payload(name="four", match="ipv4"), world.payload(name="six", match="ipv6", transform_sets=(ecp, world.ESP_GCM_PFS)))
+        payloads=(
+            world.payload(name="four", match="ipv4"),
+            world.payload(name="six", match="ipv6", transform_sets=(ecp, world.ESP_GCM_PFS)),
+        )
     )
     b = world.template(
-        payloads=(world.payload(name="four", match="ipv4"), world.payload(name="six", match="ipv6", transform_sets=(world.ESP_GCM_PFS,)))
+        payloads=(
+            world.payload(name="four", match="ipv4"),
+            world.payload(name="six", match="ipv6", transform_sets=(world.ESP_GCM_PFS,)),
+        )
     )
     pair = make(a, b)
     pair.a.command(CreateChildSa(pair.a.ike_sa.local_spi, "six"))
@@ -70,7 +79,10 @@ def test_invalid_ke_of_a_further_child_sa() -> None:
 
 
 def test_max_childsa_ignore() -> None:
-    """TPL-22, TPL-23, RKY-57: the Child SA that fits is made, the next is answered NO_ADDITIONAL_SAS and the tunnel stays."""
+    """TPL-22, TPL-23, RKY-57.
+
+    The Child SA that fits is made, the next is answered NO_ADDITIONAL_SAS and the tunnel stays.
+    """
     pair = make(two_payloads(), two_payloads(max_childsa=2))
     for _ in range(2):
         pair.a.command(CreateChildSa(pair.a.ike_sa.local_spi, "six"))
@@ -104,9 +116,14 @@ def test_maximum_child_sa_of_a_payload() -> None:
 
 
 @pytest.mark.parametrize("ours", ["a", "b"])
-@pytest.mark.parametrize("crypto", [world.template(), PFS, world.template(payloads=(world.payload(transform_sets=(world.ESP_CBC,)),))])
+@pytest.mark.parametrize(
+    "crypto", [world.template(), PFS, world.template(payloads=(world.payload(transform_sets=(world.ESP_CBC,)),))]
+)
 def test_rekey(ours: str, crypto: world.CryptoTemplate) -> None:
-    """RKY-03, RKY-42: new keys and SPIs, the same selectors, policy_id and algorithms; the old one goes at both ends."""
+    """RKY-03, RKY-42: new keys and SPIs, the same selectors, policy_id and algorithms.
+
+    The old one goes at both ends.
+    """
     pair = make(crypto)
     old = {node.name: (node.child_sa, next(iter(node.datapath.sas.values()))) for node in (pair.a, pair.b)}
     rekey(getattr(pair, ours))
@@ -118,7 +135,12 @@ def test_rekey(ours: str, crypto: world.CryptoTemplate) -> None:
         view, sa = old[node.name]
         new = node.child_sa
         assert {new.spi_in, new.spi_out}.isdisjoint({view.spi_in, view.spi_out})
-        assert (new.local_ts, new.remote_ts, new.encr, new.integ) == (view.local_ts, view.remote_ts, view.encr, view.integ)
+        assert (new.local_ts, new.remote_ts, new.encr, new.integ) == (
+            view.local_ts,
+            view.remote_ts,
+            view.encr,
+            view.integ,
+        )
         assert {s.policy_id for s in node.datapath.sas.values()} == {sa.policy_id}
         assert len(node.datapath.sas) == 2
         assert len(node.datapath.routes) == 1

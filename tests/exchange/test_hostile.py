@@ -22,7 +22,9 @@ from nf.wire.payloads import NotifyPayload, SaPayload, UnknownPayload, VendorIdP
 A_TO_B = NetworkPath(world.B, 500, world.A, 500)
 
 
-def sealed(pair: world.World, payloads: tuple, exchange: int = ExchangeType.INFORMATIONAL, message_id: int | None = None) -> bytes:
+def sealed(
+    pair: world.World, payloads: tuple, exchange: int = ExchangeType.INFORMATIONAL, message_id: int | None = None
+) -> bytes:
     """A request of a's, made by hand with a's keys."""
     sa = next(iter(pair.a.engine._core.ike_sas.values()))
     number = sa.next_id if message_id is None else message_id
@@ -161,7 +163,12 @@ def test_random_octets_never_raise(tunnel: world.World) -> None:
         if number % 2:
             head = rng.choice((spis, spis[:8] + bytes(8), rng.randbytes(16)))
             exchange, flags = rng.choice((34, 35, 36, 37, 40, 99)), rng.choice((0, 8, 0x20, 0x28))
-            data = head + bytes((rng.choice((33, 46, 0, 41)), 0x20, exchange, flags)) + bytes(3) + bytes((rng.randrange(5),))
+            data = (
+                head
+                + bytes((rng.choice((33, 46, 0, 41)), 0x20, exchange, flags))
+                + bytes(3)
+                + bytes((rng.randrange(5),))
+            )
             data += (28 + size).to_bytes(4, "big") + rng.randbytes(size)
         tunnel.b.receive(data, A_TO_B)
     tunnel.run(100)
@@ -199,7 +206,9 @@ def _last_generic_header(message: Message, data: bytes) -> int:
 
 def test_unknown_payloads_that_are_not_critical_are_passed_over(tunnel: world.World) -> None:
     """RFC 7296 section 2.5."""
-    tunnel.b.receive(sealed(tunnel, (UnknownPayload(200, b"x"), VendorIdPayload(b"someone"), NotifyPayload(50000))), A_TO_B)
+    tunnel.b.receive(
+        sealed(tunnel, (UnknownPayload(200, b"x"), VendorIdPayload(b"someone"), NotifyPayload(50000))), A_TO_B
+    )
     assert opened(tunnel, tunnel.b.take()).payloads == ()
     assert len(tunnel.b.views) == 1
 
@@ -301,6 +310,7 @@ def test_a_bug_of_ours_closes_one_ike_sa_and_no_more(monkeypatch: pytest.MonkeyP
 
 def test_a_bug_before_authentication_drops_the_packet(pair: world.World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is lost but the datagram."""
+
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 

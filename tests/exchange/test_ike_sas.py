@@ -1,4 +1,6 @@
-"""Rekeying and deleting IKE SAs, alone and crossing with Child SA exchanges (RFC 7296 sections 1.3.2, 2.8, 2.18, 2.25.2)."""
+"""Rekeying and deleting IKE SAs, alone and crossing with Child SA exchanges (RFC 7296 sections 1.3.2, 2.8, 2.18,
+2.25.2).
+"""
 
 from __future__ import annotations
 

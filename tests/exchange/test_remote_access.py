@@ -89,7 +89,10 @@ def test_the_address_comes_back_and_is_given_again() -> None:
 
 @pytest.mark.parametrize("allow_empty", [False, True])
 def test_exhausted_pool(allow_empty: bool) -> None:
-    """INTERNAL_ADDRESS_FAILURE on the first peer too many (RFC 7296 section 3.15.4); the IKE SA goes, or stays by TPL-40."""
+    """INTERNAL_ADDRESS_FAILURE on the first peer too many (RFC 7296 section 3.15.4).
+
+    The IKE SA goes, or stays by TPL-40.
+    """
     pool = AddressPool("ran", "pool4", 4, "10.9.0.0/30", (AddressRange("10.9.0.1", "10.9.0.2"),))
     crypto = world.template(ikesa_allow_empty_ikesa=allow_empty)
     pair = world.World(
@@ -112,9 +115,7 @@ def test_workers_share_a_pool_without_talking() -> None:
     """Worker i gives out the addresses whose index modulo N is i."""
     given = []
     for index in range(3):
-        pair = world.World(
-            world.snapshot(world.A), world.remote_access(world.B), b={"worker": (index, 3)}
-        )
+        pair = world.World(world.snapshot(world.A), world.remote_access(world.B), b={"worker": (index, 3)})
         pair.establish(request_addresses=(4,))
         pair.establish(request_addresses=(4,))
         given += [view.inner_addresses[0] for view in pair.b.views]

@@ -39,7 +39,10 @@ def test_the_responder_installs_before_it_answers(pair: world.World) -> None:
 
 
 def test_spis_carry_their_worker() -> None:
-    """The first octet of our IKE SPI is the worker index, that of a Child SA SPI one more; bits 56 to 63 of an sa_id too."""
+    """The first octet of our IKE SPI is the worker index, that of a Child SA SPI one more.
+
+    Bits 56 to 63 of an sa_id too.
+    """
     pair = world.World(world.snapshot(world.A), world.snapshot(world.B), b={"worker": (6, 8)})
     pair.establish()
     view = pair.b.ike_sa
@@ -104,9 +107,7 @@ def test_no_common_proposal() -> None:
 
 def test_wrong_psk_has_one_face() -> None:
     """AUTHENTICATION_FAILED and nothing else; the reason is in our event only (RFC 7296 section 2.21.2)."""
-    pair = world.World(
-        world.snapshot(world.A), world.snapshot(world.B), secrets=({"psk": b"a guess"}, world.SECRETS)
-    )
+    pair = world.World(world.snapshot(world.A), world.snapshot(world.B), secrets=({"psk": b"a guess"}, world.SECRETS))
     pair.establish()
     assert pair.b.names() == [EventName.AUTHENTICATION_FAILED, EventName.SETUP_FAILED]
     assert pair.a.counters["setups-failed.authentication-failed"] == 1
@@ -117,7 +118,10 @@ def test_wrong_psk_has_one_face() -> None:
 
 
 def test_initiator_refuses_a_responder_with_another_key() -> None:
-    """The responder proves itself with a key we do not know: it hears AUTHENTICATION_FAILED (RFC 7296 section 2.21.2)."""
+    """The responder proves itself with a key we do not know.
+
+    It hears AUTHENTICATION_FAILED (RFC 7296 section 2.21.2).
+    """
     keys = Authentication(local_psk="other", remote_psk="psk")
     pair = world.World(world.snapshot(world.A), world.snapshot(world.B, world.template(authentication=keys)))
     pair.establish()
@@ -314,8 +318,6 @@ def test_initial_contact_of_other_workers() -> None:
     a = world.service(world.A, initial_contact=True)
     for honoured in (True, False):
         b = world.service(world.B, initial_contact=honoured)
-        pair = world.World(
-            world.snapshot(world.A, None, a), world.snapshot(world.B, None, b), b={"worker": (1, 2)}
-        )
+        pair = world.World(world.snapshot(world.A, None, a), world.snapshot(world.B, None, b), b={"worker": (1, 2)})
         pair.establish()
         assert [clear.which.remote_id for clear in pair.b.clears] == ([world.A] if honoured else [])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import exchange_world as world
 import pytest
 
@@ -171,7 +173,7 @@ def test_failed_rekeys_are_tried_again() -> None:
             at.append(pair.now)
     gaps = [10000 - (t - start + 0.95) for t in at]
     assert len(at) >= 3
-    for first, second in zip(gaps, gaps[1:], strict=False):
+    for first, second in pairwise(gaps):
         assert second == pytest.approx(first / 2, abs=1)
     assert gaps[-1] / 2 < 121
     pair.run(1100)

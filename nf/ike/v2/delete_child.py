@@ -13,6 +13,8 @@ from nf.wire.iana import ExchangeType, ProtocolId
 from nf.wire.message import Message
 from nf.wire.payloads import DeletePayload, Payload
 
+_MAXIMUM_EARLY = 16
+
 
 class DeleteChild(Task):
     """INFORMATIONAL {D(ESP, our inbound SPI)}."""
@@ -58,6 +60,24 @@ def close_if_empty(core: Core, sa: IkeSa) -> None:
     delete_ike.begin(core, sa)
 
 
+def making(sa: IkeSa) -> bool:
+    """Whether a request of ours that makes a Child SA is under way: the peer may have one that we do not know yet."""
+    flight = sa.in_flight
+    return flight is not None and flight.task.exchange == ExchangeType.CREATE_CHILD_SA and flight.task.touches_children
+
+
+def after_response(core: Core, sa: IkeSa) -> None:
+    """What the peer deleted before its response about it arrived ends now: the two had overtaken each other."""
+    if not sa.early_deletes:
+        return
+    for spi in sa.early_deletes:
+        child = sa.child_by_spi_out(spi)
+        if child is not None:
+            children.remove(core, child)
+    sa.early_deletes = ()
+    close_if_empty(core, sa)
+
+
 def handle_request(core: Core, sa: IkeSa, request: Message, now: float) -> tuple[Payload, ...]:
     """Answer a Delete for Child SAs.
 
@@ -71,6 +91,8 @@ def handle_request(core: Core, sa: IkeSa, request: Message, now: float) -> tuple
     for spi in dict.fromkeys(wanted):  # a peer may list one twice
         child = sa.child_by_spi_out(spi)
         if child is None:
+            if making(sa) and len(sa.early_deletes) < _MAXIMUM_EARLY:
+                sa.early_deletes = (*sa.early_deletes, spi)
             continue
         if child.delete_sent:
             children.stop_outbound(core, child)  # crossed: our own request covers inbound

@@ -158,6 +158,8 @@ def handle_request(core: Core, sa: IkeSa, request: Message, rekey: NotifyPayload
     old = sa.child_by_spi_out(int.from_bytes(rekey.spi, "big"))
     if old is None:
         core.count("rekeys.child.refused")
+        if delete_child.making(sa):
+            raise TemporaryFailure("unknown, but it may be the one that we are making")
         raise ChildSaNotFound(rekey.spi)
     if old.state not in (ChildState.INSTALLED, ChildState.WAITING, ChildState.REKEYING):
         core.count("rekeys.child.refused")
