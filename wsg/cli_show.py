@@ -47,13 +47,13 @@ def tunnels(settings: Settings, as_json: bool) -> None:
     width = output_width()
     columns: tuple[Column, ...] = (
         *(
-            Column("SERVICE", shrink=6),
+            Column("SERVICE", shrink=5),
             Column("PEER", shrink=15),
             Column("IDENTITY", shrink=8),
             Column("INNER", shrink=9),
         ),
         *(Column("STATE"), Column("AGE", "right"), Column("PKTS IN", "right"), Column("PKTS OUT", "right")),
-        *(Column("IN", "right"), Column("OUT", "right")),
+        *(Column("OCT IN", "right"), Column("OCT OUT", "right")),
     )
     rows = [_tunnel(sa) for sa in sas]
     if width is not None and width < _ROOM_FOR_PACKETS:
@@ -162,7 +162,7 @@ def pools(settings: Settings, as_json: bool) -> None:
         (
             *(pool.context, pool.name, pool.prefix),
             *(_count(pool.size), _count(pool.used), _count(pool.free)),
-            f"{100 * pool.used / pool.size:.0f}%" if pool.size else "-",
+            f"{100 * pool.used / pool.size:.1f}%" if pool.size else "-",
         )
         for pool in found
     ]

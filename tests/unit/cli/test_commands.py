@@ -68,7 +68,7 @@ def test_show_tunnels(server, capsys, monkeypatch) -> None:
     server.replies["get"] = STATE
     assert server.run("show", "tunnels") == 0
     header, *rows = (line.split() for line in capsys.readouterr().out.splitlines())
-    assert " ".join(header) == "SERVICE PEER IDENTITY INNER STATE AGE PKTS IN PKTS OUT IN OUT"
+    assert " ".join(header) == "SERVICE PEER IDENTITY INNER STATE AGE PKTS IN PKTS OUT OCT IN OCT OUT"
     assert rows == [
         [
             *("sites", "198.51.100.7:4500", "cell-7.example\\t!", "10.7.0.0/24", "proto", "17", "port", "2152"),
@@ -127,8 +127,8 @@ def test_show_pools_and_services(server, capsys) -> None:
     server.replies["get"] = CONTEXTS
     assert server.run("show", "pools") == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()[1:]] == [
-        ["ran", "clients", "10.99.0.0/24", "254", "127", "127", "50%"],
-        ["ran", "clients6", "fd00::/64", "18.4E", "0", "18.4E", "0%"],
+        ["ran", "clients", "10.99.0.0/24", "254", "127", "127", "50.0%"],
+        ["ran", "clients6", "fd00::/64", "18.4E", "0", "18.4E", "0.0%"],
     ]
     assert server.run("show", "services") == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()[1:]] == [
