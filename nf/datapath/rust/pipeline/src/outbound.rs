@@ -1,5 +1,6 @@
 //! From the TUN to the peer: look up, split, seal, send.
 
+use crate::answers::Answers;
 use crate::context::{Context, Port};
 use crate::events::Events;
 use crate::sa::OutboundSa;
@@ -120,6 +121,7 @@ pub(crate) struct OutboundWork {
     pending: Pending,
     route: Option<Route>,
     ivs: RandomIvs,
+    answers: Answers,
     now: Instant,
 }
 
@@ -140,6 +142,7 @@ impl OutboundWork {
             pending,
             route: None,
             ivs: RandomIvs::new(),
+            answers: Answers::new(Instant::now()),
             now: Instant::now(),
         }
     }
@@ -232,7 +235,7 @@ impl OutboundWork {
         if header.gso != GsoType::None {
             let segments = Segments::new(header, packet, flow, mtu).map_err(|_| Reason::Malformed)?;
             if segments.longest() > mtu {
-                return Err(too_big(packet, flow, mtu, device));
+                return Err(self.too_big(packet, flow, mtu, device));
             }
             for index in 0..segments.count() {
                 let octets = segments.octets(index);
@@ -251,7 +254,7 @@ impl OutboundWork {
         let packet = packet.get(..flow.length).ok_or(Reason::Malformed)?;
         if packet.len() > mtu {
             let Some(fragments) = Fragments::new(packet, mtu) else {
-                return Err(too_big(packet, flow, mtu, device));
+                return Err(self.too_big(packet, flow, mtu, device));
             };
             for index in 0..fragments.count() {
                 self.seal(sa, port, to, next_header, mtu, |out| fragments.write(index, out))?;
@@ -315,16 +318,18 @@ impl OutboundWork {
         self.route = Some(Route { generation, context: context.index, key, sa, port, to: path.to });
         Ok(())
     }
-}
 
-/// Answer a packet that is too big where an answer is allowed.
-fn too_big(packet: &[u8], flow: &Flow, mtu: usize, device: &dyn Device) -> Reason {
-    let mut answer = [0; MAX_ANSWER_OCTETS];
-    let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
-    if let Some(octets) = inner::packet_too_big(packet, flow, mtu, &mut answer) {
-        let header = VnetHeader::default().encode(false);
-        // a TUN that takes no answer loses it: the sender will try again
-        let _ = device.write(&[IoSlice::new(&header), IoSlice::new(answer.get(..octets).unwrap_or_default())]);
+    /// Answer a packet that is too big, where an answer is allowed and not too many were given of late.
+    fn too_big(&mut self, packet: &[u8], flow: &Flow, mtu: usize, device: &dyn Device) -> Reason {
+        let mut answer = [0; MAX_ANSWER_OCTETS];
+        let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
+        if let (true, Some(octets)) =
+            (self.answers.take(self.now), inner::packet_too_big(packet, flow, mtu, &mut answer))
+        {
+            let header = VnetHeader::default().encode(false);
+            // a TUN that takes no answer loses it: the sender will try again
+            let _ = device.write(&[IoSlice::new(&header), IoSlice::new(answer.get(..octets).unwrap_or_default())]);
+        }
+        Reason::TooBig
     }
-    Reason::TooBig
 }
