@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 SecretRef = str
-"""Names a secret: the YANG instance path of its leaf. The value is in the `secrets` mapping, never here."""
+"""Names a secret: the YANG instance path of its leaf, `#` and a mark of its sealed text (another key, another name).
+
+The value is in the `secrets` mapping, never here.
+"""
 
 
 @dataclass(frozen=True, slots=True)
