@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 audit = logging.getLogger("openwsg.audit")
 
 
+class _NotStored(Exception):
+    """The store could not write; says why."""
+
+
 class Committer:
     """Puts trees in force, one at a time: callers hold `datastores.writing`."""
 
@@ -96,7 +100,10 @@ class Committer:
 
         async def persist() -> None:
             if stored is None:
-                await asyncio.to_thread(self._store.write, "running", new, changes)
+                try:
+                    await asyncio.to_thread(self._store.write, "running", new, changes)
+                except OSError as error:
+                    raise _NotStored(error.strerror or str(error)) from error
 
         try:
             await self._gateway.apply(change, persist)
@@ -107,12 +114,14 @@ class Committer:
             self._broken = f"{error}; the configuration is stored, restart the gateway to put it in force"
             log.critical("commit-broken revision=%d reason=%s", revision, error)
             raise RpcErrors([RpcError("operation-failed", self._broken)]) from None
-        except OSError as error:
+        except _NotStored as error:
             await self._write_back()
             log.error("commit-not-stored revision=%d error=%s", revision, error)
-            raise RpcErrors(
-                [RpcError("operation-failed", f"the configuration cannot be stored: {error.strerror}")]
-            ) from None
+            raise RpcErrors([RpcError("operation-failed", f"the configuration cannot be stored: {error}")]) from None
+        except TimeoutError:
+            log.error("commit-timeout revision=%d", revision)
+            message = "a part of the gateway did not answer in time; nothing has changed"
+            raise RpcErrors([RpcError("operation-failed", message)]) from None
         self._adopt(tree, new, change.new)
         changed = "all" if changes is None else len(changes)
         audit.info(

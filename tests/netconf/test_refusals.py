@@ -197,3 +197,18 @@ async def test_unknown_operations_and_parameters(rig: Any) -> None:
         reply = await raw.ask(operation)
         assert reply.findtext(f".//{{{BASE}}}error-tag") == tag, etree.tostring(reply)
     assert (await raw.ask("<get-config><source><running/></source></get-config>")).find(f"{{{BASE}}}data") is not None
+
+
+async def test_a_part_that_does_not_answer(rig: Any) -> None:
+    """A timeout in prepare is not mistaken for a fault of the disk, although Python counts it as an OSError."""
+    m = await rig.connect()
+
+    async def slow(change: Any) -> None:
+        raise TimeoutError
+
+    rig.gateway.prepare = slow
+    reply = await committed(m, hostname("one"))
+    assert reply.errors[0].tag == "operation-failed"
+    assert "in time" in reply.errors[0].message
+    assert "one" not in (await call(m.get_config, "running")).xml
+    assert '"one"' not in (rig.state / "running.cfg").read_text()
