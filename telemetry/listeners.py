@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from nf.config.snapshot import Endpoint, GatewaySnapshot
@@ -23,6 +25,20 @@ MAX_HEADERS = 64
 IDLE_S = 75.0
 """A connection without a complete request for this long is closed; a scrape every minute keeps its own."""
 BACKLOG = 64
+
+
+class _PeerNoise(logging.Filter):
+    """aiohttp logs what is no HTTP as an error with a traceback; it is the client's mistake, so debug. Our own stay
+    errors.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError) or logging.getLogger(__name__).isEnabledFor(logging.DEBUG)
+
+
+http_log = logging.getLogger("telemetry.http")
+http_log.addFilter(_PeerNoise())
 
 
 class _Server(web.Server):
@@ -64,6 +80,7 @@ class Listener:
             max_field_size=MAX_HEADER_OCTETS,
             max_headers=MAX_HEADERS,
             access_log=None,
+            logger=http_log,
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=2.0)
         await self._runner.setup()

@@ -169,12 +169,34 @@ async def test_slow_clients_cannot_lock_a_scraper_out(
         writer.transport.abort()
 
 
-async def test_rubbish_is_answered_with_400(exporter: MetricsExporter, url: str) -> None:
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"\x16\x03\x01\x02\x00\x01\xff\r\n\r\n",
+        b"GET * HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+async def test_rubbish_is_answered_with_400_and_is_no_error_of_ours(
+    exporter: MetricsExporter, url: str, octets: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     reader, writer = await asyncio.open_connection(*exporter.addresses[0])
-    writer.write(b"\x16\x03\x01\x02\x00\x01\xff\r\n\r\n")
+    writer.write(octets)
     async with asyncio.timeout(5):
         assert (await reader.read()).startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
     writer.close()
+    assert caplog.records == []
+
+
+async def test_a_bug_of_ours_is_a_500_and_a_traceback_in_the_log(
+    http: aiohttp.ClientSession, url: str, exporter: MetricsExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    exporter._collector = None  # type: ignore[assignment]
+    async with http.get(f"{url}/metrics") as answer:
+        assert answer.status == 500
+        assert "NoneType" not in await answer.text()
+    assert any(record.exc_info for record in caplog.records)
 
 
 # The transaction
