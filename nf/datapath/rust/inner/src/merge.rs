@@ -107,10 +107,11 @@ impl Merger {
     }
 
     /// Take the packet at `place` of `buf`; false when it does not belong to those gathered: write them, and offer it again.
-    pub fn take(&mut self, buf: &[u8], place: Range<usize>) -> bool {
+    /// `udp`: the device takes UDP super-packets.
+    pub fn take(&mut self, buf: &[u8], place: Range<usize>, udp: bool) -> bool {
         let Some(packet) = buf.get(place.clone()) else { return true };
         if self.packets.is_empty() {
-            self.first = Shape::of(packet);
+            self.first = Shape::of(packet).filter(|shape| udp || shape.protocol != UDP);
             self.closed = self.first.is_none_or(|shape| shape.push);
             self.octets = packet.len();
             self.next_sequence = self.first.map_or(0, |s| s.sequence.wrapping_add(s.payload as u32));
@@ -238,6 +239,10 @@ mod tests {
 
     /// Merge packets as the receiver does; each write as (header, packet).
     fn merge(packets: &[Vec<u8>]) -> Vec<(VnetHeader, Vec<u8>)> {
+        merge_for(packets, true)
+    }
+
+    fn merge_for(packets: &[Vec<u8>], udp: bool) -> Vec<(VnetHeader, Vec<u8>)> {
         let mut buf = packets.concat();
         let (mut merger, mut out, mut at) = (Merger::new(), vec![], 0);
         let keep = |parts: &[IoSlice<'_>]| {
@@ -247,9 +252,9 @@ mod tests {
         for p in packets {
             let place = at..at + p.len();
             at += p.len();
-            if !merger.take(&buf, place.clone()) {
+            if !merger.take(&buf, place.clone(), udp) {
                 out.extend(merger.flush(&mut buf, keep));
-                assert!(merger.take(&buf, place));
+                assert!(merger.take(&buf, place, udp));
             }
         }
         out.extend(merger.flush(&mut buf, keep));
@@ -331,6 +336,15 @@ mod tests {
         let merged = merge(&push);
         assert_eq!((merged.len(), merged[0].1[33]), (1, 0x18));
         assert_eq!(count(&[packet(false, 50, 0, 0, &[1; 100]), packet(false, 50, 0, 0, &[1; 100])]), 2);
+    }
+
+    #[test]
+    fn udp_stays_alone_where_the_device_does_not_take_it() {
+        let packets = [9, 8, 7].map(|n| packet(false, UDP, 0, 0, &[n; 600])).to_vec();
+        assert_eq!(merge_for(&packets, true).len(), 1);
+        let alone = merge_for(&packets, false);
+        assert_eq!(alone, packets.into_iter().map(|p| (VnetHeader::default(), p)).collect::<Vec<_>>());
+        assert_eq!(merge_for(&stream(false, &[1000, 1000]), false).len(), 1);
     }
 
     #[test]

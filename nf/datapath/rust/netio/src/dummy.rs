@@ -33,6 +33,10 @@ impl Device for DummyDevice {
         self.header
     }
 
+    fn takes_udp(&self) -> bool {
+        self.header
+    }
+
     fn fd(&self) -> BorrowedFd<'_> {
         owned(&self.fd)
     }

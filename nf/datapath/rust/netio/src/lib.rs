@@ -36,6 +36,8 @@ pub trait Device: Send + Sync {
     fn write(&self, parts: &[IoSlice<'_>]) -> io::Result<()>;
     /// Whether packets have a virtio-net header.
     fn has_header(&self) -> bool;
+    /// Whether UDP super-packets may be written; TCP ones may where there is a header.
+    fn takes_udp(&self) -> bool;
     /// For polling.
     fn fd(&self) -> BorrowedFd<'_>;
 }

@@ -157,14 +157,15 @@ pub(crate) fn tun_has_header(fd: BorrowedFd<'_>) -> bool {
     unsafe { request.ifr_ifru.ifru_flags & IFF_VNET_HDR != 0 }
 }
 
-/// Say which super-packets we take; as much as the kernel knows.
-pub(crate) fn tun_set_offload(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
-    let tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
-    let choices = if on { [tcp | TUN_F_USO4 | TUN_F_USO6, tcp, 0] } else { [0; 3] };
-    let mut result = Ok(());
+/// Say which super-packets we take; as much as the kernel knows. True when UDP is among them (Linux 6.2).
+pub(crate) fn tun_set_offload(fd: BorrowedFd<'_>, on: bool) -> io::Result<bool> {
+    let (tcp, udp) = (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6, TUN_F_USO4 | TUN_F_USO6);
+    let choices = if on { [tcp | udp, tcp, 0] } else { [0; 3] };
+    let mut result = Ok(false);
     for flags in choices {
         // SAFETY: TUNSETOFFLOAD takes its argument by value.
-        result = check(unsafe { libc::ioctl(fd.as_raw_fd(), TUNSETOFFLOAD as _, flags) }).map(|_| ());
+        let set = check(unsafe { libc::ioctl(fd.as_raw_fd(), TUNSETOFFLOAD as _, flags) });
+        result = set.map(|_| flags & udp != 0);
         if result.is_ok() {
             break;
         }

@@ -8,6 +8,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 pub struct Tun {
     fd: OwnedFd,
     header: bool,
+    udp: bool,
 }
 
 impl Tun {
@@ -15,10 +16,8 @@ impl Tun {
     pub fn new(fd: OwnedFd, offload: bool) -> io::Result<Self> {
         sys::set_nonblocking(owned(&fd))?;
         let header = sys::tun_has_header(owned(&fd));
-        if header {
-            sys::tun_set_offload(owned(&fd), offload)?;
-        }
-        Ok(Self { fd, header })
+        let udp = header && sys::tun_set_offload(owned(&fd), offload)?;
+        Ok(Self { fd, header, udp })
     }
 }
 
@@ -34,6 +33,10 @@ impl Device for Tun {
 
     fn has_header(&self) -> bool {
         self.header
+    }
+
+    fn takes_udp(&self) -> bool {
+        self.udp
     }
 
     fn fd(&self) -> BorrowedFd<'_> {

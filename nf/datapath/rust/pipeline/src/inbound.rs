@@ -196,9 +196,10 @@ impl InboundWork {
             return;
         };
         if tun.is_some_and(|tun| tun.merge) && device.has_header() {
-            if !self.merger.take(buf, packet.clone()) {
+            let udp = device.takes_udp();
+            if !self.merger.take(buf, packet.clone(), udp) {
                 self.write_merged(tun, buf);
-                self.merger.take(buf, packet);
+                self.merger.take(buf, packet, udp);
             }
             return;
         }

@@ -135,6 +135,9 @@ impl Device for Trap<DummyDevice> {
     fn has_header(&self) -> bool {
         self.inner.has_header()
     }
+    fn takes_udp(&self) -> bool {
+        self.inner.takes_udp()
+    }
     fn fd(&self) -> BorrowedFd<'_> {
         self.inner.fd()
     }
