@@ -15,7 +15,7 @@ from netconf.yang.clib import NULL, Node
 from netconf.yang.schema import SchemaNode
 
 if TYPE_CHECKING:
-    from netconf.yang.edit import Editor
+    from netconf.yang.workspace import Workspace
 
 YANG = "urn:ietf:params:xml:ns:yang:1"
 _KEY = re.compile(r"""\s*\[\s*(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)\s*=\s*(?:'([^']*)'|"([^"]*)")\s*\]""")
@@ -61,9 +61,9 @@ def wanted(element: etree._Element, schema: SchemaNode) -> Place | None:
     raise bad_attribute("insert", local, f'"{insert}" is no place: first, last, before or after')
 
 
-def place(editor: Editor, node: Node, first: Node, parent: Node, schema: SchemaNode, target: Place) -> bool:
+def place(work: Workspace, node: Node, parent: Node, schema: SchemaNode, target: Place) -> bool:
     """Move `node` to its place; whether that changed anything. Raises RpcError when there is nothing to go beside."""
-    entries = [other for other in clib.following(first) if other.schema == node.schema]
+    entries = [other for other in clib.following(work.first(parent)) if other.schema == node.schema]
     before = [clib.address(other) for other in entries]
     if target.where == "first":
         if entries[0] != node:
@@ -72,7 +72,7 @@ def place(editor: Editor, node: Node, first: Node, parent: Node, schema: SchemaN
         if entries[-1] != node:
             clib.insert_after(entries[-1], node)
     else:
-        anchor = _anchor(editor, parent, schema, target)
+        anchor = _anchor(work, parent, schema, target)
         if not anchor:
             name = "key" if schema.kind == "list" else "value"
             raise bad_attribute(
@@ -87,13 +87,20 @@ def place(editor: Editor, node: Node, first: Node, parent: Node, schema: SchemaN
     return before != after
 
 
-def _anchor(editor: Editor, parent: Node, schema: SchemaNode, target: Place) -> Node:
-    if schema.kind == "leaf-list":
-        return editor.anchor(parent, schema, target.beside)
-    given = {match[1]: match[2] if match[2] is not None else match[3] for match in _KEY.finditer(target.beside)}
-    if set(given) != set(schema.keys):
+def _anchor(work: Workspace, parent: Node, schema: SchemaNode, target: Place) -> Node:
+    """The entry that key or value names, NULL when there is none."""
+    try:
+        if schema.kind == "leaf-list":
+            node = work.new_term(parent, schema, target.beside)
+        else:
+            given = {match[1]: match[2] if match[2] is not None else match[3] for match in _KEY.finditer(target.beside)}
+            if set(given) != set(schema.keys):
+                return NULL
+            node = work.new_list(parent, schema, [(name, given[name]) for name in schema.keys])
+    except RpcError:
         return NULL
-    return editor.anchor(parent, schema, [(name, given[name]) for name in schema.keys])
+    work.drop(node)
+    return clib.find_like(work.first(parent), node)
 
 
 def next_of(node: Node) -> Node:
