@@ -10,7 +10,8 @@ from nf.datapath.port import DatapathCounters, Selector
 
 @dataclass(frozen=True, slots=True)
 class ChildSaView:
-    """One Child SA. Algorithms are IANA IDs; counters are filled in from the data path, zero where it does not know the SA."""
+    """One Child SA. Algorithms are IANA IDs; counters are filled in from the data path, zero where it does not know
+    the SA."""
 
     spi_in: int
     spi_out: int

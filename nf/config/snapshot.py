@@ -1,11 +1,13 @@
 """The whole configuration of the gateway as one frozen value.
 
-`netconf.mapping` builds a GatewaySnapshot from the validated data tree; everything in `nf` reads only this. Objects are complete
-(references are resolved to the objects themselves where one owner exists), immutable, comparable by value, and carry secrets by
-reference: a SecretRef names an entry of the `secrets` mapping that travels beside the snapshot and never appears in a repr.
+`netconf.mapping` builds a GatewaySnapshot from the validated data tree; everything in `nf` reads only this. Objects
+are complete (references are resolved to the objects themselves where one owner exists), immutable, comparable by
+value, and carry secrets by reference: a SecretRef names an entry of the `secrets` mapping that travels beside the
+snapshot and never appears in a repr.
 
-Addresses and prefixes are canonical text (`ipaddress` spelling), so that a snapshot crosses a process border as plain MessagePack;
-`nf.policy.compile` turns them into numbers once, in prepare. Algorithm numbers are IANA transform IDs (`nf.wire.iana`).
+Addresses and prefixes are canonical text (`ipaddress` spelling), so that a snapshot crosses a process border as
+plain MessagePack; `nf.policy.compile` turns them into numbers once, in prepare. Algorithm numbers are IANA transform
+IDs (`nf.wire.iana`).
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ The value is in the `secrets` mapping, never here.
 
 @dataclass(frozen=True, slots=True)
 class IkeTransformSet:
-    """An IKE SA proposal (TRF-23). integ is 0 with a combined-mode cipher; key_bits is 0 where the cipher has one key size."""
+    """An IKE SA proposal (TRF-23). integ is 0 with a combined-mode cipher; key_bits is 0 where the cipher has one
+    key size."""
 
     name: str
     encr: int
@@ -85,7 +88,8 @@ class PeerNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Keepalive:
-    """IKEv2 liveness checks of a template (TPL-21): an empty INFORMATIONAL every interval_s without a message of the peer."""
+    """IKEv2 liveness checks of a template (TPL-21): an empty INFORMATIONAL every interval_s without a message of the
+    peer."""
 
     interval_s: int = 10
     timeout_s: int = 10
@@ -212,7 +216,8 @@ class WsgService:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A routing domain with everything in it (CTX-01). `index` is stable while the context exists; the data path knows it by that."""
+    """A routing domain with everything in it (CTX-01). `index` is stable while the context exists; the data path
+    knows it by that."""
 
     name: str
     index: int

@@ -1,6 +1,7 @@
 """Prepare, commit, abort over all that configuration touches (architecture section 3).
 
-All that can fail happens in prepare. Commit only assigns: an exception there is a bug, is logged, and stops further commits.
+All that can fail happens in prepare. Commit only assigns: an exception there is a bug, is logged, and stops further
+commits.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ log = logging.getLogger(__name__)
 class PrepareError(Exception):
     """A participant refuses a configuration.
 
-    path: where, as segments from the root of the tree without prefixes, e.g. ("context[name='ran']", "wsg-service[name='w']", "bind",
-    "address"); netconf turns them into an error-path. error_tag: an RFC 6241 appendix A tag. why: a sentence for a person.
+    path: where, as segments from the root of the tree without prefixes, e.g. ("context[name='ran']",
+    "wsg-service[name='w']", "bind", "address"); netconf turns them into an error-path. error_tag: an RFC 6241
+    appendix A tag. why: a sentence for a person.
     """
 
-    def __init__(self, path: Sequence[str], why: str, *, error_tag: str = "operation-failed", app_tag: str | None = None) -> None:
+    def __init__(
+        self, path: Sequence[str], why: str, *, error_tag: str = "operation-failed", app_tag: str | None = None
+    ) -> None:
         super().__init__(f"/{'/'.join(path)}: {why}")
         self.path = tuple(path)
         self.why = why
@@ -32,7 +36,8 @@ class PrepareError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a participant prepares: the snapshot in force, the one asked for, and the secrets that the new one refers to."""
+    """What a participant prepares: the snapshot in force, the one asked for, and the secrets that the new one refers
+    to."""
 
     old: GatewaySnapshot
     new: GatewaySnapshot
@@ -58,14 +63,17 @@ class Participant(Protocol):
 
 
 class CommitFailed(Exception):
-    """A participant broke its promise in commit. The datastore holds the new configuration; the process should restart from it."""
+    """A participant broke its promise in commit. The datastore holds the new configuration; the process should
+    restart from it."""
 
 
 async def run(participants: Sequence[Participant], change: Change, persist: Callable[[], Awaitable[None]]) -> None:
     """Apply `change` everywhere or nowhere.
 
-    persist writes the new tree durably; it runs after the last prepare and before the first commit, and may raise to refuse.
-    Raises PrepareError (or what persist raised) after aborting those prepared; raises CommitFailed when a commit raised.
+    persist writes the new tree durably; it runs after the last prepare and before the first commit, and may raise to
+    refuse.
+    Raises PrepareError (or what persist raised) after aborting those prepared; raises CommitFailed when a commit
+    raised.
     """
     prepared: list[tuple[Participant, Any]] = []
     try:
