@@ -124,8 +124,9 @@ class Committer:
             raise RpcErrors([RpcError("operation-failed", message)]) from None
         self._adopt(tree, new, change.new)
         changed = "all" if changes is None else len(changes)
+        what = "commit" if stored is None else "loaded"
         audit.info(
-            "commit revision=%d user=%s session=%d changed=%s", revision, author.user, author.session_id, changed
+            "%s revision=%d user=%s session=%d changed=%s", what, revision, author.user, author.session_id, changed
         )
         return True
 
