@@ -43,6 +43,7 @@ class IkeSa:
     counted.
     nonce_i, nonce_r: of the exchange that made it; kept until the first Child SA is made (section 2.17).
     init_request, init_response: the two IKE_SA_INIT datagrams that AUTH covers; kept until authentication.
+    claims: the IKE SA that the peer made this one of, while we rekey that one as well and do not know who wins.
     early_deletes: SPIs that the peer deleted while a request of ours that makes a Child SA was under way.
     expected_id: Message ID of the peer's next request; next_id: of ours. reply, reply_digest: the response cache
     (section 2.1).
@@ -54,6 +55,7 @@ class IkeSa:
         "children",
         "cipher_in",
         "cipher_out",
+        "claims",
         "created_at",
         "crypto",
         "deadlines",
@@ -123,6 +125,7 @@ class IkeSa:
         self.remote_id: Identity = (0, b"")
         self.children: list[ChildSa] = []
         self.early_deletes: tuple[int, ...] = ()
+        self.claims: IkeSa | None = None
         self.queue: deque[Task] = deque()
         self.in_flight: InFlight | None = None
         self.expected_id = 0

@@ -75,6 +75,7 @@ def _begin(core: Core, sa: IkeSa, now: float) -> None:
 
 def hand_over(core: Core, old: IkeSa, new: IkeSa, now: float) -> None:
     """`new` takes the place of `old`, with all that `old` has; `old` waits for its Delete, but not for ever."""
+    new.claims = None
     children.move_all(core, old, new)
     if old.announced:
         old.announced, new.announced = False, True

@@ -15,7 +15,7 @@ from nf.ike.inputs import NetworkPath
 from nf.ike.rate import TokenBucket
 from nf.ike.scheduler import EXCHANGE_LABELS, count_notifies, digest
 from nf.ike.states import IkeState
-from nf.ike.v2 import create_child, delete_child, delete_ike, ike_auth, ike_sa_init
+from nf.ike.v2 import create_child, delete_child, delete_ike, ike_auth, ike_sa_init, rekey_ike
 from nf.ike.v2.ike_sa_init import IkeSaInit
 from nf.wire import rules, sk
 from nf.wire.errors import IntegrityError, InvalidSyntax, UnsupportedCriticalPayload, WireError
@@ -265,6 +265,8 @@ class Receiver:
             except AuthenticationFailed as error:
                 core.event(EventName.AUTHENTICATION_FAILED, sa, why=error.why)
                 raise
+        if sa.claims is not None and (exchange == _CREATE_CHILD_SA or _names_children(message)):
+            rekey_ike.settle(core, sa, now)
         if exchange == _CREATE_CHILD_SA:
             return create_child.dispatch(core, sa, message, now), None
         if any(payload.protocol == ProtocolId.IKE for payload in message.all(DeletePayload)):
@@ -370,6 +372,10 @@ class Receiver:
         Nothing more can be agreed with this peer (section 2.21.3).
         """
         lifecycle.close(self.core, sa, "protocol-error" if sa.is_authenticated else "invalid-syntax")
+
+
+def _names_children(message: Message) -> bool:
+    return any(payload.protocol == ProtocolId.ESP for payload in message.all(DeletePayload))
 
 
 class Blamed(Exception):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 import exchange_world as world
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from nf.config.snapshot import Keepalive
@@ -92,6 +92,22 @@ def run(seed: int, steps: list[tuple[str, str, int, float]], loss: float, rfc599
         assert len({sa.policy_id for sa in outbound}) == len(outbound)
 
 
+DELETE_OVERTAKES_CREATION = [("a", "create", 1, 0.005), ("b", "delete-child", 5, 0.02), ("a", "rekey-child", 2, 0.0)]
+NEW_IKE_SA_IS_USED_BEFORE_THE_OLD_IS_DELETED = [
+    ("a", "rekey-child", 6, 0.005),
+    ("b", "rekey-child", 7, 0.7),
+    ("a", "wait", 1, 0.02),
+    ("a", "rekey-child", 0, 0.0),
+    ("a", "wait", 0, 0.0),
+    ("a", "rekey-ike", 0, 0.005),
+    ("a", "rekey-ike", 1, 0.02),
+    ("b", "rekey-ike", 6, 0.02),
+    ("b", "wait", 5, 0.005),
+    ("b", "delete-child", 4, 0.7),
+    ("b", "rekey-ike", 4, 0.7),
+]
+
+
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     seed=st.integers(0, 10_000),
@@ -100,6 +116,8 @@ def run(seed: int, steps: list[tuple[str, str, int, float]], loss: float, rfc599
     rfc5996=st.booleans(),
     allow_empty=st.booleans(),
 )
+@example(seed=115, steps=DELETE_OVERTAKES_CREATION, loss=0.0, rfc5996=False, allow_empty=False)
+@example(seed=20643, steps=NEW_IKE_SA_IS_USED_BEFORE_THE_OLD_IS_DELETED, loss=0.0, rfc5996=True, allow_empty=True)
 def test_both_ends_agree_at_rest(
     seed: int, steps: list[tuple[str, str, int, float]], loss: float, rfc5996: bool, allow_empty: bool
 ) -> None:

@@ -67,16 +67,20 @@ class RekeyIke(Task):
     def handle_response(self, core: Core, sa: IkeSa, response: Message, now: float) -> None:
         """Make the successor, or see who won a simultaneous rekey; on a refusal, try again later."""
         self.abandon(core, sa)
-        if sa.state is not IkeState.REKEYING:
+        if sa.state not in (IkeState.REKEYING, IkeState.REKEYED):
             return  # deleted meanwhile
         if response.errors():
-            self._refused(core, sa, response, now)
+            if sa.state is IkeState.REKEYING:
+                self._refused(core, sa, now)
             return
         try:
             new, nonce_r = self._accept(core, sa, response, now)
         except (ProtocolError, proposals.NoProposalChosen, KeError):
             core.count("rekeys.ike.failed")
             delete_ike.begin(core, sa, "protocol-error")
+            return
+        if sa.state is IkeState.REKEYED:
+            delete_ike.begin(core, new, "rekeyed")  # settled already, in favour of the peer's
             return
         peer_sa = self.rival()
         if peer_sa is not None:
@@ -92,7 +96,7 @@ class RekeyIke(Task):
         lifecycle.hand_over(core, sa, new, now)
         delete_ike.begin(core, sa, "rekeyed")
 
-    def _refused(self, core: Core, sa: IkeSa, response: Message, now: float) -> None:
+    def _refused(self, core: Core, sa: IkeSa, now: float) -> None:
         core.count("rekeys.ike.failed")
         peer_sa = self.rival()
         if peer_sa is not None:
@@ -184,9 +188,22 @@ def handle_request(core: Core, sa: IkeSa, request: Message, now: float) -> tuple
     if own is not None:
         # Both ends at once: who inherits the Child SAs is known with the response to our own request.
         own.peer_sa, own.peer_nonce = new, min(new.nonce_i, new.nonce_r)
+        new.claims = sa
     else:
         lifecycle.hand_over(core, sa, new, now)
     return answer
+
+
+def settle(core: Core, sa: IkeSa, now: float) -> None:
+    """The peer works with Child SAs on an IKE SA that it made while we were rekeying too: then it has them there, and
+    has won.
+
+    Otherwise its Delete of the old IKE SA says so, or the response to our own request; but those may come later than
+    this.
+    """
+    old = sa.claims
+    if old is not None and old.state is IkeState.REKEYING:
+        lifecycle.hand_over(core, old, sa, now)
 
 
 def begin(core: Core, sa: IkeSa) -> bool:
