@@ -7,7 +7,7 @@ import ipaddress
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -16,6 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from nf.config.snapshot import Endpoint, GatewaySnapshot
 from nf.config.transaction import PrepareError
+from nf.io.listening import beside
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -60,14 +61,14 @@ class Listener:
 
     def __init__(self, endpoint: Endpoint, sock: socket.socket, answer: Answer) -> None:
         self.endpoint = endpoint
-        self._socket = sock
+        self.socket = sock
         self._answer = answer
         self._runner: web.ServerRunner | None = None
 
     @property
     def address(self) -> tuple[str, int]:
         """Address and port of the socket."""
-        host, port, *_ = self._socket.getsockname()
+        host, port, *_ = self.socket.getsockname()
         return host, port
 
     async def start(self) -> None:
@@ -84,7 +85,7 @@ class Listener:
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=2.0)
         await self._runner.setup()
-        await web.SockSite(self._runner, self._socket, backlog=BACKLOG).start()
+        await web.SockSite(self._runner, self.socket, backlog=BACKLOG).start()
 
     async def stop(self) -> None:
         """Stop accepting, let a scrape under way end (two seconds at most), close."""
@@ -94,7 +95,7 @@ class Listener:
 
     def release(self) -> None:
         """Close the socket of a listener that was never started."""
-        self._socket.close()
+        self.socket.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,8 @@ def plan_listeners(current: Sequence[Listener], new: GatewaySnapshot, answer: An
     try:
         for key, endpoint in wanted.items():
             if key not in present:
-                opened.append(Listener(endpoint, _open(endpoint), answer))
+                ours = [listener.socket for listener in (*current, *opened)]
+                opened.append(Listener(endpoint, _open(endpoint, ours), answer))
     except BaseException:
         for listener in opened:
             listener.release()
@@ -128,7 +130,7 @@ def plan_listeners(current: Sequence[Listener], new: GatewaySnapshot, answer: An
     )
 
 
-def _open(endpoint: Endpoint) -> socket.socket:
+def _open(endpoint: Endpoint, ours: Iterable[socket.socket]) -> socket.socket:
     path = _path(endpoint)
     try:
         address = ipaddress.ip_address(endpoint.address)
@@ -145,8 +147,9 @@ def _open(endpoint: Endpoint) -> socket.socket:
         if address.version == 6:
             # "::" takes IPv4 as well, as the NETCONF listener's default does.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if address.is_unspecified else 1)
-        sock.bind((endpoint.address, endpoint.port))
-        sock.listen(BACKLOG)
+        with beside(sock, endpoint.port, ours):
+            sock.bind((endpoint.address, endpoint.port))
+            sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
         reason = os.strerror(error.errno) if error.errno else str(error)

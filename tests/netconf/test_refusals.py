@@ -95,11 +95,23 @@ async def test_a_port_in_use_is_an_error_and_not_a_surprise(rig: Any) -> None:
         (error,) = reply.errors
         assert (error.tag, error.app_tag) == ("resource-denied", "address-in-use")
         assert str(port) in error.message
-        assert f"{{{SYS}}}listen" in located(reply)
+        assert located(reply).endswith(f"/{{{SYS}}}ssh/{{{SYS}}}listen[{{{SYS}}}name='a']")
         assert rig.gateway.aborted == 1
         assert rig.agent.endpoints == before
     assert (await call(m.commit)).ok
     assert rig.agent.endpoints[0].port == port
+
+
+async def test_a_listener_moves_to_another_address_of_its_port(rig: Any) -> None:
+    """127.0.0.1 to :: and back: what is ours and about to be closed is no obstacle."""
+    m = await rig.connect()
+    port = rig.agent.endpoints[0].port
+    for address in ("127.0.0.1", "::", "127.0.0.2", "0.0.0.0"):
+        entry = f"<name>a</name><address>{address}</address><port>{port}</port>"
+        body = config(f'<system xmlns="{SYS}"><netconf><ssh><listen>{entry}</listen></ssh></netconf></system>')
+        reply = await committed(m, body)
+        assert reply.ok, reply.errors
+        assert [(one.address, one.port) for one in rig.agent.endpoints] == [(address, port)]
 
 
 async def test_constraints_of_the_model(rig: Any) -> None:

@@ -223,6 +223,16 @@ async def test_an_address_in_use_is_refused_with_its_path(exporter: MetricsExpor
     assert f"port {port}: Address already in use" in refused.value.why
 
 
+async def test_a_listener_moves_to_another_address_of_its_port(exporter: MetricsExporter) -> None:
+    """What is ours and about to be closed is no obstacle: Prometheus moves to another host, and scrapes [::]."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    for address in ("127.0.0.1", "::"):
+        await exporter.commit(await exporter.prepare(change(Endpoint(address, port))))
+        assert exporter.addresses == ((address, port),)
+        socket.create_connection(("127.0.0.1", port)).close()
+
+
 async def test_a_refused_endpoint_leaves_none_of_the_others_open(exporter: MetricsExporter) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         free = probe.getsockname()[1]
