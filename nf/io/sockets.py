@@ -22,7 +22,11 @@ log = logging.getLogger(__name__)
 
 _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT = 10, 0
 _IPV6_MTU_DISCOVER, _IPV6_PMTUDISC_DONT = 23, 0
+_SO_MARK = 36
 _SO_RCVBUFFORCE = 33
+OUTER_MARK = 4500
+"""Of every packet that these sockets send, for the rules of `wsg.netlink`: it is not routed into a tunnel."""
+
 _WORKER_BUFFER_OCTETS = 4 * 1024 * 1024
 _ESP_BUFFER_OCTETS = 16 * 1024 * 1024
 
@@ -120,6 +124,10 @@ def _new(family: socket.AddressFamily, kind: socket.SocketKind, protocol: int, a
         ) from None
     except OSError as error:
         raise SocketRefused(f"no socket for {address}: {_text(error)}", "resource-denied") from None
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_MARK, OUTER_MARK)
+    except PermissionError:
+        log.warning("socket-not-marked", extra={"fields": {"address": address}})
     if family == socket.AF_INET6 and kind == socket.SOCK_DGRAM:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     return sock

@@ -117,3 +117,19 @@ def test_selectors_are_narrowed(field: Field) -> None:
     (child,) = enb.children()
     assert child["remote-ts"] == [net.CORE_NET]
     reach(field.place.enb, net.CORE, net.ENB_INNER)
+
+
+def test_a_host_is_its_own_network(field: Field, only_wsgd: None) -> None:
+    """TPL-63: the peer's side is its outer address; the tunnel's own packets to it do not go into the tunnel."""
+    service = Service("host", net.GATEWAY, payload="<tsi>endpoint</tsi>")
+    field.gateway.apply(Scenario((service,)))
+    ue = field.peer(field.place.ue)
+    ue.load(*peer(service, net.UE, "ue.example.org", local_ts=(f"{net.UE}/32",)))
+    ue.initiate("net")
+    reach(field.place.core, net.UE)
+    assert ping(field.place.ue, net.CORE, net.UE, count=5).lost == 0
+    (child,) = ue.children()
+    assert int(child["packets-in"]) >= 6
+    ue.rekey(ike="gw")
+    wait_for("the rekeyed IKE SA", lambda: [sa["uniqueid"] for sa in ue.established()] not in ([], ["1"]))
+    assert ping(field.place.core, net.UE, count=5).lost == 0

@@ -112,7 +112,7 @@ async def test_two_services_on_one_address(core, tools) -> None:
 async def test_a_context_has_a_tun_with_its_pool_routes_while_a_service_is_bound(core, tools) -> None:
     one = await core(2, threads=2)
     await one.apply(tools.snapshot(1, "192.0.2.1", pool="10.99.0.0/24"))
-    assert "wsg0" in ip("-4", "route", "show", "10.99.0.0/24")
+    assert "wsg0" in ip("-4", "route", "show", "table", "4500", "10.99.0.0/24")
     assert " UP " in ip("-d", "link", "show", "wsg0").replace(",", " ").replace("<", " ").replace(">", " ")
     sysctl = Path("/proc/sys/net")
     assert (sysctl / "ipv4/conf/wsg0/forwarding").read_text() == "1\n"
@@ -122,8 +122,8 @@ async def test_a_context_has_a_tun_with_its_pool_routes_while_a_service_is_bound
     assert flags == 1
     assert len(one.gateway.devices.tuns[0].fds) == 2  # a queue for each thread
     await one.apply(tools.snapshot(2, "192.0.2.1", pool="10.98.0.0/24"))
-    assert ip("-4", "route", "show", "10.99.0.0/24") == ""
-    assert "wsg0" in ip("-4", "route", "show", "10.98.0.0/24")
+    assert ip("-4", "route", "show", "table", "4500", "10.99.0.0/24") == ""
+    assert "wsg0" in ip("-4", "route", "show", "table", "4500", "10.98.0.0/24")
     await one.apply(tools.snapshot(3, pool="10.98.0.0/24"))
     assert "wsg0" not in ip("link")
     assert not one.gateway.devices.pools
@@ -178,13 +178,13 @@ async def test_routes_of_policies_are_counted_and_default_routes_are_skipped(cor
     routes.remove(0, 2)
     assert not await present("10.1.0.0/16")
 
-    before = ip("route")
+    before = ip("route", "show", "table", "4500")
     routes.add(0, 0, 3, (selector("0.0.0.0", "255.255.255.255"),))
     routes.add(0, 0, 4, (selector("10.99.0.7", "10.99.0.7"),))  # the pool's route covers it
     routes.add(0, 0, 5, (selector("10.0.0.1", "::1"),))
     routes.add(0, 9, 6, (selector("10.7.0.0", "10.7.0.255"),))  # no such context
     await routes.settled()
-    assert ip("route") == before
+    assert ip("route", "show", "table", "4500") == before
     assert (routes.counters["routes.default-route"], routes.counters["routes.malformed"]) == (1, 1)
 
     ip("tuntap", "add", "dev", "lan0", "mode", "tun")
