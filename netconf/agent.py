@@ -26,10 +26,12 @@ from netconf.store import Author, Store, Stored, StoreError
 from netconf.transport import SshTransport
 from netconf.yang.context import YangContext
 from netconf.yang.tree import Tree
-from nf.config.snapshot import Endpoint, GatewaySnapshot, LocalUser
+from nf.config.snapshot import Endpoint, GatewaySnapshot, LocalUser, System
 from nf.gateway import GatewayPort
 
 _VARIABLE = re.compile(r"@([A-Z][A-Z0-9_]*)@")
+_QUOTED = re.compile("""('[^']*'|"[^"]*")""")
+_MODULE = re.compile(r"[A-Za-z_][\w.-]*:")
 
 
 class LoadError(Exception):
@@ -59,8 +61,8 @@ class Agent:
         gateway: what a commit is applied to and where views come from; it must run `listeners` among its participants.
         master_key_file: of the SecretBox, by default `master.key` in state_dir.
         listen_override: endpoints in place of those of the configuration, as long as that names none, or only those
-        of the factory default that this process has loaded. Raises LoadError for a master key or host key that is
-        none, or a model that does not compile.
+        of the factory default: of the one that this process has loaded, or after a restart of the packaged one.
+        Raises LoadError for a master key or host key that is none, or a model that does not compile.
         """
         try:
             self._store = Store(state_dir)
@@ -110,8 +112,9 @@ class Agent:
         """Put the last committed configuration in force through the gateway, or without one the factory default.
 
         factory_default: JSON (.json) or XML instance data; each @NAME@ in it is replaced from `variables`. None is
-        an empty configuration. Raises LoadError.
+        an empty configuration. Raises LoadError, which names what could not be loaded.
         """
+        what = "the stored configuration"
         try:
             stored = self._store.read("running")
             startup = self._store.read("startup")
@@ -120,10 +123,11 @@ class Agent:
             if stored is not None:
                 await self._load_stored(stored)
             else:
+                what = f"the factory default {factory_default}"
                 await self._load_factory(factory_default, variables or {})
             self._access.ensure_bootstrap()
         except (RpcErrors, RpcError, StoreError, OSError) as error:
-            raise LoadError(_explain(error)) from error
+            raise LoadError(f"{what}: {_explain(error)}") from error
 
     def stats(self) -> NetconfStats:
         """Counters now."""
@@ -159,7 +163,8 @@ class Agent:
     def _wanted(self, snapshot: GatewaySnapshot) -> Sequence[Endpoint]:
         if self._loading_factory:
             self._factory_listeners = snapshot.system.netconf_ssh
-        untouched = snapshot.system.netconf_ssh in ((), self._factory_listeners)
+        asked = _places(snapshot.system.netconf_ssh)
+        untouched = asked in ((), _places(self._factory_listeners or ()), _places(System().netconf_ssh))
         return self._override if self._override and untouched else snapshot.system.netconf_ssh
 
     def _users(self) -> tuple[LocalUser, ...]:
@@ -178,6 +183,16 @@ def _substitute(text: str, variables: Mapping[str, str], json_form: bool) -> str
     return _VARIABLE.sub(one, text)
 
 
+def _places(endpoints: Sequence[Endpoint]) -> tuple[tuple[str, int], ...]:
+    return tuple((endpoint.address, endpoint.port) for endpoint in endpoints)
+
+
 def _explain(error: Exception) -> str:
     errors = error.errors if isinstance(error, RpcErrors) else (error,)
-    return "; ".join(f"{e.path.xpath}: {e}" if isinstance(e, RpcError) and e.path else str(e) for e in errors)
+    return "; ".join(f"{_short(e.path.xpath)}: {e}" if isinstance(e, RpcError) and e.path else str(e) for e in errors)
+
+
+def _short(path: str) -> str:
+    """A path without the module names before its steps, for a line of the log; what is in quotes stays as it is."""
+    parts = _QUOTED.split(path)
+    return "".join(part if number % 2 else _MODULE.sub("", part) for number, part in enumerate(parts))

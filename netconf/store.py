@@ -73,7 +73,11 @@ class Store:
                 return Stored(int(header["revision"]), str(header["time"]), author, body.decode())
         except (ValueError, KeyError, TypeError):
             known = True
-        raise StoreError(f"{path} is damaged" if known else f"{path} has a format that this version does not know")
+        if known:
+            raise StoreError(
+                f"{path} is damaged: restore it from a copy, or move it away to begin with the factory default"
+            )
+        raise StoreError(f"{path} has a format that this version does not know")
 
     def write(self, name: str, stored: Stored, changes: Sequence[tuple[str, str]] | None = None) -> None:
         """Make `stored` durable as `name`; when this returns it survives power loss. Raises OSError.

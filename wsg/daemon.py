@@ -100,13 +100,16 @@ def _child_identity(options: Options) -> tuple[int | None, int | None]:
 
 
 async def run(options: Options) -> int:
-    """Start, serve until SIGTERM or SIGINT, stop; the exit status."""
+    """Start, serve until SIGTERM or SIGINT, stop; the exit status. Raises CannotStart before anything was started."""
     started_at = time.monotonic()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    daemon = Daemon(options)
+    try:
+        daemon = Daemon(options)
+    except LoadError as error:
+        raise CannotStart(str(error)) from error
     starting = asyncio.create_task(daemon.start())
     waiting = asyncio.create_task(stopping.wait())
     try:

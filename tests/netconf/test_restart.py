@@ -213,3 +213,24 @@ async def test_closing_ends_sessions_and_listeners(make_rig: Any) -> None:
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
     assert rig.agent.stats().sessions_current == 0
+
+
+async def test_where_it_listens_is_the_same_after_a_restart(make_rig: Any) -> None:
+    """An operator who said 127.0.0.1 at the first start does not find [::] after the second."""
+    rig = make_rig()
+    await rig.start(ROOT / "yang/factory-default.json")
+    await rig.stop()
+    again = make_rig()
+    await again.start(ROOT / "yang/factory-default.json")
+    try:
+        assert [endpoint.address for endpoint in again.agent.endpoints] == ["127.0.0.1"]
+    finally:
+        await again.stop()
+
+
+async def test_what_cannot_be_loaded_is_said_in_plain_words(make_rig: Any, tmp_path: Path) -> None:
+    """The file, and the path without the names of modules."""
+    factory = tmp_path / "mine.json"
+    factory.write_text(json.dumps({"openwsg-gateway:gateway": {"openwsg-system:system": {"hostname": "bad_name!"}}}))
+    with pytest.raises(LoadError, match=r"mine\.json: /gateway/system/hostname: "):
+        await make_rig().start(factory)

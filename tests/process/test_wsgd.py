@@ -172,6 +172,17 @@ def test_it_says_what_it_misses(netns, tmp_path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_master_key_that_is_none_is_one_line(wsgd, tmp_path) -> None:
+    """Said in one event, and no traceback."""
+    key = tmp_path / "key"
+    key.write_bytes(b"too short")
+    one = wsgd("--master-key-file", str(key))
+    assert one.process.wait(30) == 1
+    (entry,) = one.events()
+    assert entry["event"] == "cannot-start"
+    assert str(key) in str(entry["fields"])
+
+
 def test_the_service_manager_is_told(wsgd, tmp_path) -> None:
     """sd_notify(3): READY=1 once, STOPPING=1 at the end."""
     import socket

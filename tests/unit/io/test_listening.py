@@ -35,9 +35,13 @@ def test_a_wider_address_is_opened_before_the_narrow_one_is_closed(ours: socket.
 
 def test_a_port_of_another_program_stays_in_use(ours: socket.socket) -> None:
     port = ours.getsockname()[1]
-    with socket.create_server(("127.0.0.1", 0)) as mine, wildcard() as new:
-        with beside(new, port, [mine]), pytest.raises(OSError, match="in use"):
-            new.bind(("0.0.0.0", port))
+    with (
+        socket.create_server(("127.0.0.1", 0)) as mine,
+        wildcard() as new,
+        beside(new, port, [mine]),
+        pytest.raises(OSError, match="in use"),
+    ):
+        new.bind(("0.0.0.0", port))
 
 
 def test_nobody_gets_in_afterwards(ours: socket.socket) -> None:
