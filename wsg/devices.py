@@ -136,10 +136,18 @@ class Devices:
 
     def in_pool(self, context_index: int, prefix: Prefix) -> bool:
         """Whether a pool's route covers `prefix`."""
-        for length in range(prefix.prefixlen, -1, -1):
-            if self.pools.get(prefix.supernet(new_prefix=length)) == context_index:
-                return True
-        return False
+        first, last = int(prefix.network_address), int(prefix.broadcast_address)
+        return any(
+            index == context_index and prefix.version == version and low <= first and last <= high
+            for index, version, low, high in self._pool_bounds()
+        )
+
+    def _pool_bounds(self) -> list[tuple[int, int, int, int]]:
+        """(context index, IP version, first, last) of every pool route."""
+        return [
+            (index, pool.version, int(pool.network_address), int(pool.broadcast_address))
+            for pool, index in self.pools.items()
+        ]
 
     # --- the transaction
 

@@ -42,7 +42,7 @@ from nf.ipc.messages import (
     UpdatePath,
 )
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("nf.io.datapath_process")  # run with -m, so that __name__ says nothing
 
 COUNTERS_A_PAGE = 5000
 _OWNER_SHIFT = 56

@@ -7,8 +7,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 from nf.datapath.port import DatapathEvent, EventKind
 from nf.ike.actions import (
@@ -28,6 +28,7 @@ from nf.ipc.framing import ChannelError
 from nf.ipc.messages import (
     ClearOthers,
     EventReport,
+    Failure,
     Install,
     Message,
     Remove,
@@ -40,7 +41,6 @@ log = logging.getLogger(__name__)
 
 QUEUE_HIGH = 4096
 """Actions waiting for the data path; above it the sockets are not read."""
-_INSTALL_DEADLINE_S = 5.0
 
 
 class DrivenEngine(Protocol):
@@ -86,7 +86,9 @@ class Driver:
         self._is_congested = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._asked = 0
+        self._telling: set[asyncio.Task[None]] = set()
+        self._closed = False
         self._changed = asyncio.Event()
 
     # --- inputs; each is followed by settle(), which a batch calls once
@@ -117,7 +119,7 @@ class Driver:
     @property
     def idle(self) -> bool:
         """Nothing waits to be carried out."""
-        return not self._queue and not self._installing and not self._tasks
+        return not self._queue and not self._asked and not self._telling
 
     async def wait_until(self, done: Callable[[], bool], deadline_s: float) -> bool:
         """Wait until `done()` holds and nothing is queued; False past the deadline. Looked at after every action."""
@@ -132,9 +134,10 @@ class Driver:
 
     def close(self) -> None:
         """No timer fires and no action is carried out from now on."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        for task in self._tasks:
+        for task in self._telling:
             task.cancel()
         self._queue.clear()
 
@@ -189,61 +192,81 @@ class Driver:
             case SendDatagram(path=path, data=data):
                 self._send(path, data)
             case InstallSa(sa=sa):
-                self._installing += 1
-                self._task(self._install(sa.sa_id, Install(sa)))
+                self._install(Install(sa))
             case RemoveSa(sa_id=sa_id):
-                self._task(self._ask(Remove(sa_id)))
+                self._ask(Remove(sa_id), self._answered)
             case UpdateSaPath():
                 update = UpdatePath(
                     action.sa_id, action.local, action.remote, action.encap_local_port, action.encap_remote_port
                 )
-                self._task(self._ask(update))
+                self._ask(update, self._answered)
             case AddRoutes():
-                self._task(self._tell(RoutesAdded(action.context_index, action.policy_id, action.remote_ts)))
+                self._tell(RoutesAdded(action.context_index, action.policy_id, action.remote_ts))
             case RemoveRoutes():
-                self._task(self._tell(RoutesRemoved(action.context_index, action.policy_id)))
+                self._tell(RoutesRemoved(action.context_index, action.policy_id))
             case ClearElsewhere(which=which):
-                self._task(self._tell(ClearOthers(which)))
+                self._tell(ClearOthers(which))
             case Event():
                 self._observe(action)
                 if not self._control.try_notify(EventReport(action)):
                     self._count("driver.events-lost")
 
-    def _task(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_done)
-
-    def _task_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._changed.set()
-
-    async def _install(self, sa_id: int, message: Install) -> None:
-        try:
-            installed = await self._ask_datapath(message)
-        finally:
+    def _install(self, message: Install) -> None:
+        def answered(problem: str | None) -> None:
             self._installing -= 1
-        if not installed:
-            self._count("driver.installs-failed")
-            self.datapath_events((DatapathEvent(EventKind.HARD_EXPIRED, sa_id),))
-        elif not self._installing:
-            self._run()
+            if problem is not None:
+                self._count("driver.installs-failed")
+                self.datapath_events((DatapathEvent(EventKind.HARD_EXPIRED, message.sa.sa_id),))
+            elif not self._installing:
+                self._run()
 
-    async def _ask(self, message: Message) -> None:
-        await self._ask_datapath(message)
+        self._installing += 1
+        self._ask(message, answered)
 
-    async def _ask_datapath(self, message: Message) -> bool:
-        if self.datapath is None:
-            return False
+    def _answered(self, problem: str | None) -> None:
+        """Nothing waits for a removal or an update; what was wrong is in the log."""
+
+    def _ask(self, message: Message, answered: Callable[[str | None], None]) -> None:
+        """Ask the data path; `answered` is called later, with what was wrong or None. A data path that hangs is
+        killed by wsgd, and then the channel closes: no deadline here.
+        """
+
+        def done(answer: asyncio.Future[Message]) -> None:
+            self._asked -= 1
+            problem = None
+            if answer.cancelled() or answer.exception() is not None:
+                problem = "the data path is gone"
+            elif isinstance(result := answer.result(), Failure):
+                problem = result.why
+            if problem is not None:
+                log.warning("datapath-refused", extra={"fields": {"request": type(message).__name__, "why": problem}})
+            if not self._closed:
+                answered(problem)
+                self._changed.set()
+
         try:
-            await self.datapath.request(message, deadline_s=_INSTALL_DEADLINE_S)
-        except (ChannelError, TimeoutError) as error:
-            log.warning("datapath-refused", extra={"fields": {"request": type(message).__name__, "why": str(error)}})
-            return False
-        return True
+            if self.datapath is None:
+                raise ChannelError("there is no data path")
+            answer = self.datapath.request_soon(message)
+        except ChannelError as error:
+            answer = asyncio.get_running_loop().create_future()
+            answer.set_exception(error)
+        self._asked += 1
+        answer.add_done_callback(done)
 
-    async def _tell(self, message: Message) -> None:
+    def _tell(self, message: Message) -> None:
+        """A notice that must not be lost: where too much is queued, it waits."""
+        if self._telling or not self._control.try_notify(message):
+            task = asyncio.get_running_loop().create_task(self._tell_later(message))
+            self._telling.add(task)
+            task.add_done_callback(self._told)
+
+    async def _tell_later(self, message: Message) -> None:
         try:
             await self._control.notify(message)
         except ChannelError:
             pass  # wsgd is gone, and so are we in a moment
+
+    def _told(self, task: asyncio.Task[None]) -> None:
+        self._telling.discard(task)
+        self._changed.set()

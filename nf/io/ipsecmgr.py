@@ -45,7 +45,7 @@ from nf.ipc.messages import (
 from nf.policy.compile import Policy, compile_policy
 from nf.views import IkeSaView
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("nf.io.ipsecmgr")  # run with -m, so that __name__ says nothing
 
 VIEWS_A_PAGE = 2000
 _DETACH_DEADLINE_S = 2.0

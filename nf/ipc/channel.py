@@ -26,6 +26,7 @@ HIGH_WATER_OCTETS = 4 * 1024 * 1024
 MAX_HANDLERS = 256
 _READ_OCTETS = 256 * 1024
 _READS_PER_WAKEUP = 16
+_MERGE_OCTETS = 64 * 1024
 
 Reply = Message | None
 Handler = Callable[[Message, tuple[int, ...]], Reply | Awaitable[Reply]]
@@ -81,6 +82,8 @@ class Channel:
         self._received_fds: deque[int] = deque()
         self._out: deque[tuple[memoryview, tuple[int, ...]]] = deque()
         self._out_octets = 0
+        self._flush_scheduled = False
+        self._socket_full = False
         self._writable = asyncio.Event()
         self._writable.set()
         self._next_id = 1
@@ -99,8 +102,7 @@ class Channel:
         fds are duplicated. Raises RemoteFailure when the other side refuses, ChannelClosed when it has gone,
         TimeoutError past deadline_s, FrameTooLarge.
         """
-        request_id = self._next_id
-        self._next_id = self._next_id % 0xFFFFFFFF + 1
+        request_id = self._take_id()
         answer: asyncio.Future[Message] = self._loop.create_future()
         self._waiting[request_id] = answer
         try:
@@ -112,6 +114,27 @@ class Channel:
         if isinstance(reply, Failure):
             raise RemoteFailure(reply)
         return reply
+
+    def request_soon(self, message: Message) -> asyncio.Future[Message]:
+        """Send a request at once and return the future of its answer: for many small ones, without a task each.
+
+        There is no deadline: the answer comes, or the channel closes. A refusal is the answer Failure. Raises
+        ChannelClosed, and ChannelError when too much is queued.
+        """
+        if self._closed.is_set():
+            raise ChannelClosed(f"{self.name} is closed")
+        if self._out_octets > self._high_water:
+            raise ChannelError(f"{self.name} is full")
+        request_id = self._take_id()
+        answer: asyncio.Future[Message] = self._loop.create_future()
+        self._waiting[request_id] = answer
+        self._enqueue(FrameKind.REQUEST, request_id, message, ())
+        return answer
+
+    def _take_id(self) -> int:
+        request_id = self._next_id
+        self._next_id = self._next_id % 0xFFFFFFFF + 1
+        return request_id
 
     async def notify(self, message: Message, fds: Sequence[int] = ()) -> None:
         """Send a notice, waiting while too much is queued. Raises ChannelClosed, FrameTooLarge."""
@@ -143,16 +166,24 @@ class Channel:
             raise
         self._out.append((memoryview(data), tuple(copies)))
         self._out_octets += len(data)
-        if len(self._out) == 1:
-            self._flush()
+        if self._out_octets > _MERGE_OCTETS:
+            if not self._socket_full:
+                self._flush()
+        elif not self._flush_scheduled:
+            # Not now: what else this turn of the loop has to say goes in the same call of the kernel.
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
+        """Send until nothing is left, or the socket is full: then it goes on when the socket can take more."""
+        self._flush_scheduled = self._socket_full = False
         while self._out:
-            data, fds = self._out[0]
+            data, fds = self._merge_front()
             ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
             try:
                 sent = self._sock.sendmsg([data], ancillary)
             except (BlockingIOError, InterruptedError):
+                self._socket_full = self._flush_scheduled = True
                 self._loop.add_writer(self._fd, self._flush)
                 return
             except OSError as error:
@@ -164,9 +195,25 @@ class Channel:
                 self._out[0] = (data[sent:], ())
             else:
                 self._out.popleft()
+        if self._closed.is_set():
+            return
         self._loop.remove_writer(self._fd)
         if self._out_octets <= self._high_water:
             self._writable.set()
+
+    def _merge_front(self) -> tuple[memoryview, tuple[int, ...]]:
+        """The first of the queue, with the small frames after it that carry no descriptors in one piece."""
+        data, fds = self._out[0]
+        if fds or len(self._out) == 1 or len(data) > _MERGE_OCTETS:
+            return data, fds
+        parts = [data]
+        octets = len(data)
+        while len(self._out) > 1 and not self._out[1][1] and octets + len(self._out[1][0]) <= _MERGE_OCTETS:
+            self._out.popleft()
+            parts.append(self._out[0][0])
+            octets += len(parts[-1])
+        self._out[0] = (memoryview(b"".join(parts)), ())
+        return self._out[0]
 
     # --- receiving
 
@@ -283,7 +330,11 @@ class Channel:
         await self._closed.wait()
 
     def close(self) -> None:
-        """Close this end; requests in flight raise ChannelClosed. Closing twice is fine."""
+        """Close this end, after sending what the socket takes at once; requests in flight raise ChannelClosed. Closing
+        twice is fine.
+        """
+        if not self._closed.is_set() and not self._socket_full:
+            self._flush()
         self._shut(None)
 
     def _shut(self, why: str | None) -> None:

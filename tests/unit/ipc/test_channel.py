@@ -293,3 +293,61 @@ def test_one_changed_octet_gives_frames_or_a_channel_error(message: Message, whe
         FrameDecoder(1 << 20).feed(bytes(data))
     except ChannelError:
         return
+
+
+async def test_requests_without_a_task_each_are_answered_in_order(pair) -> None:
+    a, b, peer = pair
+    answers = [a.request_soon(Commit(n)) for n in range(1001, 3000)]
+    answers.append(a.request_soon(Commit(404)))
+    done = await asyncio.gather(*answers)
+    assert done[:-1] == [Done(n) for n in range(1001, 3000)]
+    assert done[-1].kind == "prepare"
+    assert [message.plan_id for message in peer.got] == [*range(1001, 3000), 404]
+    waiting = a.request_soon(Stop(1.0))
+    await asyncio.sleep(0)
+    b.close()
+    with pytest.raises(ChannelClosed):
+        await waiting
+    with pytest.raises(ChannelClosed):
+        a.request_soon(Commit(1))
+
+
+async def test_requests_without_a_task_each_are_refused_above_high_water() -> None:
+    left, right = socket.socketpair()
+    a = Channel(left, Peer(), high_water_octets=100_000)
+    note = Deliver(PATH, bytes(60_000))
+    while a.try_notify(note):
+        pass
+    with pytest.raises(ChannelError, match="is full"):
+        a.request_soon(note)
+    a.close()
+    right.close()
+
+
+async def test_what_was_said_before_a_close_arrives(pair) -> None:
+    a, b, peer = pair
+    for n in range(100):
+        assert a.try_notify(Commit(n))
+    a.close()
+    await b.wait_closed()
+    assert [message.plan_id for message in peer.got] == list(range(100))
+
+
+async def test_frames_with_descriptors_among_small_ones_keep_their_pairing(pair) -> None:
+    """Small frames of one turn go in one piece; those with descriptors do not."""
+    a, _, peer = pair
+    pipes = [os.pipe() for _ in range(10)]
+    sent = []
+    for n, (_, write) in enumerate(pipes):
+        for k in range(7):
+            a.try_notify(Commit(1000 * n + k + 1))
+        sent.append(asyncio.create_task(a.notify(Commit(1000 * n + 999), [write])))
+        await asyncio.sleep(0)
+    await asyncio.gather(*sent)
+    await a.request(Commit(1))
+    assert [m.plan_id for m in peer.got[:-1]] == [1000 * n + k for n in range(10) for k in (*range(1, 8), 999)]
+    for n, (read, write) in enumerate(pipes):
+        os.write(peer.fds[n], bytes([n]))
+        assert os.read(read, 1) == bytes([n])
+        for fd in (read, write, peer.fds[n]):
+            os.close(fd)
