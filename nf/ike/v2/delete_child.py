@@ -73,6 +73,8 @@ def after_response(core: Core, sa: IkeSa) -> None:
     for spi in sa.early_deletes:
         child = sa.child_by_spi_out(spi)
         if child is not None:
+            if child.successor is not None:
+                children.peer_ready(core, child.successor)
             children.remove(core, child)
     sa.early_deletes = ()
     close_if_empty(core, sa)
@@ -97,10 +99,10 @@ def handle_request(core: Core, sa: IkeSa, request: Message, now: float) -> tuple
         if child.delete_sent:
             children.stop_outbound(core, child)  # crossed: our own request covers inbound
             continue
-        successor = child.successor
         spis.append(child.spi_in)
+        if child.successor is not None:
+            # RKY-10: the Delete of the old one triggers the switch. Before it goes: there is always one to send on.
+            children.peer_ready(core, child.successor)
         children.remove(core, child)
-        if successor is not None:
-            children.peer_ready(core, successor)  # RKY-10: the Delete of the old one triggers the switch
     close_if_empty(core, sa)
     return (DeletePayload(ProtocolId.ESP, tuple(spis)),) if spis else ()
