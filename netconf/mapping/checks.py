@@ -10,12 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from netconf.mapping.paths import Segments, entry
 from netconf.mapping.tree import Node, entries, inner, plain
 from nf.policy.identity import IdentityError, encode_identity
+
+_NOT_FOR_HOSTS = tuple(
+    (kind, ip_network(prefix))
+    for kind, prefix in (
+        ("unspecified", "0.0.0.0/8"),
+        ("loopback", "127.0.0.0/8"),
+        ("multicast", "224.0.0.0/4"),
+        ("reserved", "240.0.0.0/4"),
+        ("unspecified", "::/128"),
+        ("loopback", "::1/128"),
+        ("link-local", "fe80::/10"),
+        ("multicast", "ff00::/8"),
+    )
+)
+"""What no peer can be given (RFC 6890), but for IPv4 link-local addresses, which some networks do use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +61,7 @@ def check_tree(tree_json: Mapping[str, Any]) -> list[Fault]:
     """The faults of a tree that libyang has accepted; in the order of the tree.
 
     tree_json: RFC 7951 JSON, with defaults. App-tags: range-order, tsr-overlap (TPL-64, TPL-66, TPL-68), pool-range,
-    pool-overlap (CTX-16, CTX-17), identity-form (TPL-27), bind-address-in-use (WSG-02).
+    pool-overlap, pool-not-unicast (CTX-16, CTX-17), identity-form (TPL-27), bind-address-in-use (WSG-02).
     """
     faults: list[Fault] = []
     bound: dict[IPv4Address | IPv6Address, str] = {}
@@ -81,6 +96,8 @@ def _check_pools(pools: list[Node], where: Segments, node: str) -> Iterator[Faul
         path = (*where, entry(node, "name", pool["name"]))
         prefix = ip_network(pool["prefix"], strict=False)
         whole = _Range(prefix.version, int(prefix[0]), int(prefix[-1]), path, str(prefix))
+        if kind := _not_for_hosts(prefix):
+            yield Fault((*path, "prefix"), "pool-not-unicast", f"The prefix {prefix} has {kind} addresses in it.")
         ranges: list[_Range] = []
         for item in entries(pool, "range"):
             found, fault = _range(item, path, "range")
@@ -95,6 +112,15 @@ def _check_pools(pools: list[Node], where: Segments, node: str) -> Iterator[Faul
             ranges.append(found)
         given += [(found, index) for found in (ranges if entries(pool, "range") else [whole])]
     yield from _check_overlap(pools, given, where, node)
+
+
+def _not_for_hosts(prefix: IPv4Network | IPv6Network) -> str:
+    """What kind of address keeps a prefix from being a pool: a peer could not use it, or we would lose it ourselves.
+    Empty when it is fine."""
+    for kind, reserved in _NOT_FOR_HOSTS:
+        if prefix.version == reserved.version and prefix.overlaps(reserved):
+            return kind
+    return ""
 
 
 def _check_overlap(pools: list[Node], given: list[tuple[_Range, int]], where: Segments, node: str) -> Iterator[Fault]:

@@ -122,6 +122,39 @@ def test_pools_do_not_overlap(
     assert tags(complete(demo)) == expected
 
 
+@pytest.mark.parametrize(
+    ("prefix", "kind"),
+    [
+        ("127.0.0.0/8", "loopback"),
+        ("126.0.0.0/7", "loopback"),
+        ("126.0.0.0/8", None),
+        ("128.0.0.0/24", None),
+        ("224.0.0.0/24", "multicast"),
+        ("223.255.255.0/24", None),
+        ("255.255.255.0/24", "reserved"),
+        ("0.0.0.0/30", "unspecified"),
+        ("1.0.0.0/24", None),
+    ],
+)
+def test_pools_are_of_unicast_addresses(
+    demo: Json, ran: Json, complete: Complete, prefix: str, kind: str | None
+) -> None:
+    """CTX-16: what no peer can use is refused with the kind in the message."""
+    ran["openwsg-pool:ip"]["pool"].append({"name": "b", "prefix": prefix})
+    faults = check_tree(complete(demo))
+    assert [fault.app_tag for fault in faults] == (["pool-not-unicast"] if kind else [])
+    if kind:
+        assert kind in faults[0].message
+        assert faults[0].path[-2:] == ("pool[name='b']", "prefix")
+
+
+@pytest.mark.parametrize(("prefix", "ok"), [("fe80::/64", False), ("ff05::/112", False), ("2001:db8::/64", True)])
+def test_ipv6_pools_are_of_unicast_addresses(demo: Json, ran: Json, complete: Complete, prefix: str, ok: bool) -> None:
+    """CTX-17."""
+    ran["openwsg-pool:ipv6"]["prefix-pool"].append({"name": "b", "prefix": prefix})
+    assert tags(complete(demo)) == ([] if ok else ["pool-not-unicast"])
+
+
 def test_ipv6_pools_do_not_overlap(demo: Json, ran: Json, complete: Complete) -> None:
     """CTX-17."""
     ran["openwsg-pool:ipv6"]["prefix-pool"].append({"name": "b", "prefix": "fd00:99::8000/113"})
