@@ -9,9 +9,10 @@ from nf.datapath.port import DatapathEvent
 from nf.ike import commands, datapath_events, expiry, lifecycle, scheduler
 from nf.ike.actions import Action
 from nf.ike.core import Core, log
+from nf.ike.doorkeeper import HALF_OPEN_LIMIT, SOURCE_LIMIT, Doorkeeper
 from nf.ike.ike_sa import IkeSa
 from nf.ike.inputs import Command, NetworkPath
-from nf.ike.receive import HALF_OPEN_LIMIT, SOURCE_LIMIT, Blamed, Receiver
+from nf.ike.receive import Blamed, Receiver
 from nf.ike.spi import MAXIMUM_WORKERS
 from nf.ike.states import IkeState
 from nf.ike.v2 import delete_ike
@@ -48,7 +49,7 @@ class Engine:
         if not 0 <= worker_index < worker_count <= MAXIMUM_WORKERS:
             raise ValueError(f"worker {worker_index} of {worker_count}")
         self._core = Core(worker_index, worker_count, random, policy, now)
-        self._receiver = Receiver(self._core, now, half_open_limit, source_limit)
+        self._receiver = Receiver(self._core, Doorkeeper(self._core, now, half_open_limit, source_limit))
         self.wall = wall
         self.counters = self._core.counters
 

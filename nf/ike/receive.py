@@ -9,14 +9,13 @@ from nf.crypto.errors import KeError
 from nf.ike import children, lifecycle, scheduler
 from nf.ike.actions import EventName
 from nf.ike.core import Core
+from nf.ike.doorkeeper import Doorkeeper
 from nf.ike.errors import AuthenticationFailed, ProtocolError
-from nf.ike.ike_sa import ZERO_SPI, IkeSa
+from nf.ike.ike_sa import IkeSa
 from nf.ike.inputs import NetworkPath
-from nf.ike.rate import TokenBucket
 from nf.ike.scheduler import EXCHANGE_LABELS, count_notifies, digest
 from nf.ike.states import IkeState
 from nf.ike.v2 import create_child, delete_child, delete_ike, ike_auth, ike_sa_init, rekey_ike
-from nf.ike.v2.ike_sa_init import IkeSaInit
 from nf.wire import rules, sk
 from nf.wire.errors import IntegrityError, InvalidSyntax, UnsupportedCriticalPayload, WireError
 from nf.wire.iana import ExchangeType, NotifyType, ProtocolId
@@ -27,29 +26,14 @@ from nf.wire.payloads import DeletePayload, NotifyPayload, Payload
 _IKE_SA_INIT = int(ExchangeType.IKE_SA_INIT)
 _IKE_AUTH = int(ExchangeType.IKE_AUTH)
 _CREATE_CHILD_SA = int(ExchangeType.CREATE_CHILD_SA)
-_INFORMATIONAL = int(ExchangeType.INFORMATIONAL)
-
-HALF_OPEN_LIMIT = 65536
-"""Half-open IKE SAs of a worker.
-
-Bounds what a flood of IKE_SA_INIT costs where no cookie challenge is configured (DOS-14).
-"""
-
-SOURCE_LIMIT = 16384
-"""Half-open IKE SAs of one source address; many peers may share one behind a NAT."""
 
 
 class Receiver:
     """Takes datagrams for a Core."""
 
-    def __init__(
-        self, core: Core, now: float, half_open_limit: int = HALF_OPEN_LIMIT, source_limit: int = SOURCE_LIMIT
-    ) -> None:
+    def __init__(self, core: Core, doorkeeper: Doorkeeper) -> None:
         self.core = core
-        self.half_open_limit = half_open_limit
-        self.source_limit = source_limit
-        # Unprotected error answers: cheap, but no more of them than this, whoever asks.
-        self._errors = TokenBucket(rate=50.0, burst=100.0, now=now)
+        self._door = doorkeeper
 
     def receive(self, datagram: bytes, path: NetworkPath, now: float) -> None:
         """Take one datagram. Raises Blamed for a bug met in an authenticated message, anything else before that."""
@@ -64,10 +48,10 @@ class Receiver:
             self._drop("malformed")
             return
         if header.major != 2:
-            self._other_version(header, path, now)
+            self._door.other_version(header, path, now)
             return
         if header.exchange == _IKE_SA_INIT and not header.response:
-            self._init_request(datagram, header, path, now)
+            self._door.init_request(datagram, header, path, now)
             return
         spi = header.spi_r if header.original_initiator else header.spi_i
         sa = core.ike_sas.get(spi)
@@ -78,7 +62,7 @@ class Receiver:
             self._drop("unexpected")
             return
         if header.exchange == _IKE_SA_INIT:
-            self._init_response(sa, datagram, header, path, now)
+            self._door.init_response(sa, datagram, header, path, now)
             return
         if sa.spi_remote != (header.spi_i if header.original_initiator else header.spi_r):
             self._drop("unknown-spi")
@@ -91,18 +75,6 @@ class Receiver:
     def _drop(self, reason: str) -> None:
         self.core.counters[f"dropped.{reason}"] += 1
 
-    def _other_version(self, header: Header, path: NetworkPath, now: float) -> None:
-        """Higher versions are told ours where the template says so (RFC 7296 section 2.5, TPL-49)."""
-        self._drop("bad-version")
-        service = self.core.policy.services.get(path.local)
-        if service is None or header.major < 2 or header.response or not self._errors.take(now):
-            return
-        if service.template.ikesa.notify_invalid_major_version:
-            notify = NotifyPayload(NotifyType.INVALID_MAJOR_VERSION)
-            answer = Header(header.spi_i, header.spi_r, header.exchange, header.message_id, False, True)
-            scheduler.send(self.core, path, Message(answer, (notify,)).encode())
-            count_notifies(self.core, (notify,), "notifies-out")
-
     def _of_the_dead(self, spi: bytes, datagram: bytes, header: Header, path: NetworkPath, now: float) -> None:
         """A peer that did not get our last response may ask for it again; anything else is for nobody we know."""
         stone = self.core.tombstones.get(spi)
@@ -114,89 +86,6 @@ class Receiver:
             scheduler.send(self.core, path, stone.reply)
         else:
             self._drop("unknown-spi")
-
-    # IKE_SA_INIT
-
-    def _init_request(self, datagram: bytes, header: Header, path: NetworkPath, now: float) -> None:
-        core = self.core
-        if header.spi_r != ZERO_SPI or header.spi_i == ZERO_SPI or header.message_id or not header.original_initiator:
-            self._drop("malformed")
-            return
-        service = core.policy.services.get(path.local)
-        if service is None:
-            self._drop("no-service")
-            return
-        known = core.init_requests.get(datagram)
-        if known is not None:
-            if known.source != path.remote or known.path.remote_port != path.remote_port:
-                self._drop("replay")
-                return
-            core.count("retransmits.response")
-            scheduler.send(core, path, known.init_response)
-            return
-
-        if service.template.pad.lookup(path.remote) is None:
-            self._drop("peer-not-allowed")
-            return
-        try:
-            message = Message.decode(datagram, header)
-            rules.check(message)
-            core.count("requests-in.ike-sa-init")
-            count_notifies(core, message.payloads, "notifies-in")
-            if ike_sa_init.challenged(core, service, message, path, now) or not self._admit(path):
-                return
-            core.count("setups-attempted.responder")
-            ike_sa_init.handle_request(core, service, message, datagram, path, now)
-        except UnsupportedCriticalPayload as error:
-            core.count("setups-failed.unsupported-critical-payload")
-            self._refuse_init(header, NotifyPayload(error.notify, error.notify_data), path, now)
-        except WireError:
-            self._drop("malformed")
-            if service.template.ikesa.notify_invalid_syntax:
-                self._refuse_init(header, NotifyPayload(NotifyType.INVALID_SYNTAX), path, now)
-        except ProtocolError as error:
-            core.count(f"setups-failed.{ike_auth.FAILURES.get(error.notify, 'invalid-ke-payload')}")
-            self._refuse_init(header, NotifyPayload(error.notify, error.data), path, now, always=True)
-
-    def _admit(self, path: NetworkPath) -> bool:
-        core = self.core
-        if core.established >= ike_auth.maximum_share(core):
-            self._drop("maximum-tunnels")
-        elif core.half_open >= self.half_open_limit:
-            self._drop("half-open-limit")
-        elif core.half_open_by_source.get(path.remote, 0) >= self.source_limit:
-            self._drop("source-limit")
-        else:
-            return True
-        return False
-
-    def _refuse_init(
-        self, header: Header, notify: NotifyPayload, path: NetworkPath, now: float, *, always: bool = False
-    ) -> None:
-        if always or self._errors.take(now):
-            ike_sa_init.answer(self.core, header, (notify,), path)
-
-    def _init_response(self, sa: IkeSa, datagram: bytes, header: Header, path: NetworkPath, now: float) -> None:
-        flight = sa.in_flight
-        if (
-            sa.state is not IkeState.INIT_SENT
-            or flight is None
-            or not isinstance(flight.task, IkeSaInit)
-            or not header.response
-            or header.message_id
-            or (path.remote, path.remote_port) != (sa.path.remote, sa.path.remote_port)
-        ):
-            self._drop("unexpected")
-            return
-        try:
-            message = Message.decode(datagram, header)
-            rules.check(message)
-        except WireError:
-            self._drop("malformed")
-            return
-        self.core.count("responses-in.ike-sa-init")
-        count_notifies(self.core, message.payloads, "notifies-in")
-        ike_sa_init.handle_response(self.core, sa, flight.task, message, datagram, now)
 
     # Protected requests
 
