@@ -9,6 +9,7 @@ not know its transform (section 3.3.6).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from nf.policy.suites import EspAlgorithms, IkeAlgorithms
@@ -125,6 +126,7 @@ def _ke_fits(ke_method: int, offered: Offer, types: frozenset[int]) -> bool:
     return _KE not in types or (_KE, 0, 0) in offered
 
 
+@lru_cache(maxsize=256)
 def _ike_transforms(suite: IkeAlgorithms) -> tuple[Transform, ...]:
     integ = (Transform(_INTEG, suite.integ),) if suite.integ else ()
     return (
@@ -135,6 +137,7 @@ def _ike_transforms(suite: IkeAlgorithms) -> tuple[Transform, ...]:
     )
 
 
+@lru_cache(maxsize=256)
 def _esp_transforms(suite: EspAlgorithms, esn_ids: tuple[int, ...]) -> tuple[Transform, ...]:
     integ = (Transform(_INTEG, suite.integ),) if suite.integ else ()
     ke = (Transform(_KE, suite.ke_method),) if suite.ke_method else ()
