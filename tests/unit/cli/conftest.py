@@ -152,3 +152,9 @@ def server(tmp_path: Path) -> Iterator[Scripted]:
     yield scripted
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
+
+
+@pytest.fixture(autouse=True)
+def _output_as_wide_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have set COLUMNS, xdist among them: a pipe has no width."""
+    monkeypatch.delenv("COLUMNS", raising=False)
