@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import signal
@@ -9,6 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .net import LabError, Namespace, Process, wait_for
+
+UNDER_WAY = 5
+"""Requests of a steady ping that may be unanswered when it is ended."""
+
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class SteadyPing:
     """A ping that runs until `stop`, to see whether anything is lost meanwhile."""
 
     def __init__(self, namespace: Namespace, target: str, source: str | None = None, every_ms: int = 10) -> None:
-        self._log = namespace.lab.directory / f"ping-{namespace.name}-{target.replace(':', '_')}-{id(self)}.log"
+        self._log = namespace.lab.directory / f"ping-{next(_numbers)}-{namespace.name}.log"
         argv = ["ping", "-n", "-i", f"{every_ms / 1000:.3f}", *(["-I", source] if source else []), target]
         self._process = namespace.spawn(*argv, log=self._log)
 
@@ -67,10 +73,13 @@ class SteadyPing:
         wait_for(f"{more} more replies to ping", lambda: self.answers() >= goal)
 
     def stop(self) -> PingResult:
-        """End it and give the counts. The last request may still be under way: it does not count as lost."""
+        """End it and give the counts. Up to UNDER_WAY requests that nothing came after were cut off, not lost."""
         self._process.stop(signal.SIGINT)
-        result = _parse_ping(self._log.read_text())
-        return PingResult(result.sent - 1, result.received, result.average_ms) if result.lost == 1 else result
+        text = self._log.read_text()
+        result = _parse_ping(text)
+        last = max((int(found) for found in re.findall(r"icmp_seq=(\d+)", text)), default=0)
+        cut_off = result.sent - last
+        return PingResult(last, result.received, result.average_ms) if cut_off <= UNDER_WAY else result
 
 
 @dataclass(frozen=True)
