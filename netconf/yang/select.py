@@ -6,7 +6,7 @@ from _libyang import ffi, lib
 from lxml import etree
 
 from netconf.errors import RpcError, bad_attribute
-from netconf.yang import clib, values
+from netconf.yang import clib, cost, values
 from netconf.yang.clib import NULL, LibyangFault, Node
 from netconf.yang.context import YangContext
 from netconf.yang.schema import SchemaNode
@@ -20,13 +20,14 @@ def by_xpath(tree: Tree, expression: str, nsmap: dict[str | None, str]) -> Tree:
     """The nodes that an XPath selects, each with its ancestors and all below it.
 
     nsmap: the namespace declarations in scope of the filter element. Raises RpcError for what is no XPath to a set
-    of nodes.
+    of nodes, or one that could cost too much.
     """
     context = tree.context
     if not expression.strip():
         raise bad_attribute("select", "filter", "the XPath filter is empty")
     if len(expression) > MAX_XPATH:
         raise RpcError("too-big", f"an XPath filter has at most {MAX_XPATH} characters", error_type="protocol")
+    cost.check(expression)
     try:
         xpath = values.replace_prefixes(expression, nsmap, context, strict=True)
     except ValueError as error:

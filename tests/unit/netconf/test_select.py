@@ -101,6 +101,34 @@ def test_xpath_that_is_none(parse: Parse, xpath: str, tag: str) -> None:
     assert caught.value.tag == tag
 
 
+@pytest.mark.parametrize(
+    ("xpath", "ok"),
+    [
+        ("//t:z | //t:a", True),
+        ("//t:z | //t:a | //t:v", False),
+        ("/t:top[t:e[t:v]]", True),
+        ("/t:top[t:e[t:v[..]]]", False),
+        ("/t:top[.//t:v]", False),
+        ("/t:top[ //t:v]", False),
+        ("//*[//*[//*[//*]]]", False),
+        ("//*[descendant::*]", False),
+        ("/t:top/t:e[following-sibling :: *]", False),
+        ("/t:top/t:e[/t:top/t:a = t:k]", True),
+        ("/t:top/t:e[t:v[/t:top/t:a]]", False),
+        ("/t:top/t:e[t:k='//[[[[ /descendant::']", True),
+        ("/t:top/t:e[t:k='y'][t:v][t:j]", True),
+    ],
+)
+def test_xpath_that_costs_too_much(parse: Parse, xpath: str, ok: bool) -> None:
+    """The agent is one thread: a filter must not take longer than the tree is large, times a few."""
+    if ok:
+        select.by_xpath(parse(DATA), xpath, {"t": "urn:t"})
+        return
+    with pytest.raises(RpcError) as caught:
+        select.by_xpath(parse(DATA), xpath, {"t": "urn:t"})
+    assert caught.value.tag == "resource-denied"
+
+
 def test_the_longest_xpath_is_taken(parse: Parse) -> None:
     xpath = "/t:top/t:a".ljust(select.MAX_XPATH)
     assert select.by_xpath(parse(DATA), xpath, {"t": "urn:t"}).print("xml") == '<top xmlns="urn:t"><a>5</a></top>'
