@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+import netlab
 import pytest
 from netlab import topology as net
 from netlab.field import Field
@@ -133,3 +137,38 @@ def test_a_host_is_its_own_network(field: Field, only_wsgd: None) -> None:
     ue.rekey(ike="gw")
     wait_for("the rekeyed IKE SA", lambda: [sa["uniqueid"] for sa in ue.established()] not in ([], ["1"]))
     assert ping(field.place.core, net.UE, count=5).lost == 0
+
+
+def test_native_esp_without_a_nat(field: Field, only_wsgd: None) -> None:
+    """RFC 7296 section 2.23: where nobody sees a NAT, IKE stays on port 500 and ESP is IP protocol 50.
+
+    The peer is our own engine and data path: strongSwan's kernel-libipsec cannot do without UDP.
+    """
+    field.gateway.apply(Scenario((SITE,)))
+    enb = field.place.enb
+    log = field.place.lab.directory / "native.log"
+    enb.nft(
+        "table ip watch {\n chain in {\n  type filter hook prerouting priority 0\n  ip protocol 50 counter\n }\n}\n"
+    )
+    script = Path(netlab.__file__).parent / "native_peer.py"
+    process = enb.spawn(
+        *(sys.executable, str(script), "--local", net.ENB, "--remote", net.GATEWAY, "--identity", "enb.example.org"),
+        *("--psk", str(SITE.psk), "--first", "10.1.0.0", "--last", "10.1.0.255"),
+        log=log,
+    )
+    try:
+        wait_for("the Child SA (see its log)", lambda: "up" in log.read_text() or not process.running)
+        assert process.running, log.read_text()
+        reach(enb, net.CORE, net.ENB_INNER)
+        assert ping(enb, net.CORE, net.ENB_INNER, count=5, size=1300).lost == 0
+        assert ping(field.place.core, net.ENB_INNER, count=5).lost == 0
+        (ike_sa,) = field.gateway_sees(1)
+        assert (ike_sa["remote"]["port"], ike_sa["remote"]["behind-nat"]) == ("500", "false")
+        (child,) = ike_sa["child-sa"]
+        assert child["encapsulation"] == "none"
+        assert int(child["statistics"]["packets-in"]) >= 11
+        assert "counter packets 0 " not in enb.run("nft", "list", "ruleset")
+    finally:
+        process.stop()
+        enb.run("nft", "flush", "ruleset")
+        field.gateway.clear(net.ENB)
