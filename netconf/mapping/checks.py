@@ -1,6 +1,8 @@
 """What XPath 1.0 cannot say of a configuration, or only slowly.
 
 Order and overlap of address ranges, the form of identities, bind addresses that are unique in the whole gateway.
+Addresses of interfaces and the keys of templates would fit a must, but libyang evaluates those in time that grows with
+the square of the datastore.
 
 `check_tree` runs at validate and before a commit, after libyang has accepted the tree. It reports every fault, not the
 first.
@@ -8,6 +10,7 @@ first.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -61,20 +64,55 @@ def check_tree(tree_json: Mapping[str, Any]) -> list[Fault]:
     """The faults of a tree that libyang has accepted; in the order of the tree.
 
     tree_json: RFC 7951 JSON, with defaults. App-tags: range-order, tsr-overlap (TPL-64, TPL-66, TPL-68), pool-range,
-    pool-overlap, pool-not-unicast (CTX-16, CTX-17), identity-form (TPL-27), bind-address-in-use (WSG-02).
+    pool-overlap, pool-not-unicast (CTX-16, CTX-17), identity-form (TPL-27), bind-address-in-use (WSG-02),
+    address-not-unique (CTX-05, CTX-06), pre-shared-key-missing (AUT-07).
     """
     faults: list[Fault] = []
     bound: dict[IPv4Address | IPv6Address, str] = {}
     for context in entries(plain(dict(tree_json)), "gateway", "context"):
         where: Segments = (entry("context", "name", context["name"]),)
+        faults += _check_interfaces(context, where)
         faults += _check_pools(entries(context, "ip", "pool"), (*where, "ip"), "pool")
         faults += _check_pools(entries(context, "ipv6", "prefix-pool"), (*where, "ipv6"), "prefix-pool")
         for template in entries(context, "crypto", "template"):
             inside = (*where, "crypto", entry("template", "name", template["name"]))
+            faults += _check_keys(template, inside)
             faults += _check_identities(template, inside)
             faults += _check_selectors(template, inside)
         faults += _check_binds(context, where, bound)
     return faults
+
+
+def _check_interfaces(context: Node, where: Segments) -> Iterator[Fault]:
+    """Every entry of an address that is on several interfaces is named, as each of them can be the wrong one."""
+    for family, name in (("ipv4", "IPv4"), ("ipv6", "IPv6")):
+        placed = [
+            (
+                item["ip"],
+                (*where, entry("interface", "name", interface["name"]), family, entry("address", "ip", item["ip"])),
+            )
+            for interface in entries(context, "interface")
+            for item in entries(interface, family, "address")
+        ]
+        times = Counter(address for address, _ in placed)
+        for address, path in placed:
+            if times[address] > 1:
+                message = f"The {name} address is on another interface of the context already."
+                yield Fault((*path, "ip"), "address-not-unique", message)
+
+
+def _check_keys(template: Node, where: Segments) -> Iterator[Fault]:
+    """A side that uses a pre-shared key has one of the template, or every network brings its own."""
+    networks = entries(template, "peer", "network")
+    if networks and all("pre-shared-key" in network for network in networks):
+        return
+    for side in ("local", "remote"):
+        method = inner(template, "authentication", side).get("pre-shared-key")
+        if method is not None and "key" not in method:
+            message = (
+                f"{side.capitalize()} authentication with a pre-shared key needs a key, here or on every peer network."
+            )
+            yield Fault((*where, "authentication", side, "pre-shared-key"), "pre-shared-key-missing", message)
 
 
 def _check_binds(context: Node, where: Segments, bound: dict[IPv4Address | IPv6Address, str]) -> Iterator[Fault]:

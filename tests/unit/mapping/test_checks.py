@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -233,3 +235,96 @@ def test_one_pool_over_many_blames_each_that_comes_later(demo: Json, ran: Json, 
     faults = check_tree(complete(demo))
     assert {fault.path[-1] for fault in faults} == {"pool[name='all']", "pool[name='low']", "pool[name='high']"}
     assert {fault.app_tag for fault in faults} == {"pool-overlap"}
+
+
+def address(ip: str, family: str = "ipv4") -> Json:
+    return {family: {"address": [{"ip": ip, "prefix-length": 32}]}}
+
+
+def faults(tree: Json) -> list[tuple[str, str]]:
+    return [("/".join(fault.path), fault.app_tag) for fault in check_tree(tree)]
+
+
+def test_an_address_on_two_interfaces(demo: Json, ran: Json, complete: Complete) -> None:
+    """CTX-05: both entries are named, as either can be the wrong one."""
+    ran["interface"].append({"name": "b", **address("192.0.2.1")})
+    assert faults(complete(demo)) == [
+        (f"context[name='ran']/interface[name='{name}']/ipv4/address[ip='192.0.2.1']/ip", "address-not-unique")
+        for name in ("outside", "b")
+    ]
+    assert check_tree(complete(demo))[0].message == "The IPv4 address is on another interface of the context already."
+
+
+def test_an_ipv6_address_on_two_interfaces_in_two_spellings(demo: Json, ran: Json, complete: Complete) -> None:
+    """CTX-06."""
+    ran["interface"].append({"name": "b", **address("2001:db8::1", "ipv6")})
+    ran["interface"].append({"name": "c", **address("2001:DB8:0::0:1", "ipv6")})
+    assert tags(complete(demo)) == ["address-not-unique"] * 2
+
+
+def test_the_next_address_or_another_context_is_free(demo: Json, ran: Json, complete: Complete) -> None:
+    ran["interface"].append({"name": "b", **address("192.0.2.3")})
+    contexts = demo["openwsg-gateway:gateway"]["openwsg-context:context"]
+    contexts.append({"name": "other", "interface": [{"name": "c", **address("192.0.2.1")}]})
+    assert tags(complete(demo)) == []
+
+
+KEY = {"pre-shared-key": {"key": "secret"}}
+NO_KEY: Json = {"pre-shared-key": {}}
+
+
+@pytest.mark.parametrize(
+    ("local", "remote", "networks", "sides"),
+    [
+        (NO_KEY, NO_KEY, ["k", "k"], []),
+        (NO_KEY, NO_KEY, ["k", None], ["local", "remote"]),
+        (NO_KEY, NO_KEY, [], ["local", "remote"]),
+        (KEY, NO_KEY, ["k", None], ["remote"]),
+        (NO_KEY, KEY, ["k", None], ["local"]),
+        (KEY, KEY, ["k", None], []),
+        (KEY, KEY, [], []),
+        (KEY, NO_KEY, [None], ["remote"]),
+        (KEY, NO_KEY, ["k"], []),
+    ],
+)
+def test_a_pre_shared_key_is_somewhere(
+    demo: Json, ran: Json, complete: Complete, local: Json, remote: Json, networks: list[str | None], sides: list[str]
+) -> None:
+    """AUT-07."""
+    template = ran["openwsg-crypto-template:crypto"]["template"][0]
+    template["authentication"] = {"local": local, "remote": remote}
+    template["peer"] = {
+        "network": [
+            {"prefix": f"10.{i}.0.0/16"} | ({"pre-shared-key": key} if key else {}) for i, key in enumerate(networks)
+        ]
+    }
+    where = "context[name='ran']/crypto/template[name='enodeb']/authentication"
+    assert faults(complete(demo)) == [(f"{where}/{side}/pre-shared-key", "pre-shared-key-missing") for side in sides]
+    for side, fault in zip(sides, check_tree(complete(demo)), strict=True):
+        assert fault.message.startswith(f"{side.capitalize()} authentication with a pre-shared key needs a key")
+
+
+def test_an_unfinished_template_needs_no_key(demo: Json, ran: Json, complete: Complete) -> None:
+    ran["openwsg-crypto-template:crypto"]["template"].append({"name": "later"})
+    assert tags(complete(demo)) == []
+
+
+@pytest.mark.parametrize("kind", ["addresses", "networks"])
+def test_ten_times_the_entries_cost_no_hundred_times_the_work(demo: Json, ran: Json, yang: Any, kind: str) -> None:
+    """libyang's part and ours together; the square of the entries would give a factor of 100."""
+
+    def seconds(number: int) -> float:
+        spread = [f"10.{i >> 8}.{i & 255}" for i in range(number)]
+        if kind == "addresses":
+            ran["interface"][1:] = [{"name": f"i{i}", **address(f"{net}.1")} for i, net in enumerate(spread)]
+        else:
+            template = ran["openwsg-crypto-template:crypto"]["template"][0]
+            template["peer"] = {"network": [{"prefix": f"{net}.0/24", "pre-shared-key": "k"} for net in spread]}
+        tree = yang.parse(json.dumps(demo), "json")
+        started = time.process_time()
+        tree.validate()
+        assert check_tree(json.loads(tree.print("json", defaults=True))) == []
+        return time.process_time() - started
+
+    few = min(seconds(100) for _ in range(3))
+    assert min(seconds(1000) for _ in range(3)) < 40 * few

@@ -128,29 +128,6 @@ CONTEXT: list[Case] = [
     ),
     ("address without prefix", [("C/interface/0/ipv4/address/+", {"ip": "192.0.2.9"})], ANY),
     ("IPv6 address without prefix", [("C/interface/0/ipv6", {"address": [{"ip": "2001:db8::1"}]})], ANY),
-    (
-        "address on two interfaces",
-        [("C/interface/+", entry("b", ipv4={"address": [{"ip": "192.0.2.1", "prefix-length": 32}]}))],
-        "address-not-unique",
-    ),
-    (
-        "address in two contexts",
-        [
-            (
-                "context/+",
-                entry("b", interface=[entry("c", ipv4={"address": [{"ip": "192.0.2.1", "prefix-length": 32}]})]),
-            )
-        ],
-        OK,
-    ),
-    (
-        "IPv6 address on two interfaces, spelled differently",
-        [
-            ("C/interface/+", entry("b", ipv6={"address": [{"ip": "2001:db8::1", "prefix-length": 64}]})),
-            ("C/interface/+", entry("c", ipv6={"address": [{"ip": "2001:DB8:0::0:1", "prefix-length": 64}]})),
-        ],
-        "address-not-unique",
-    ),
     ("4 name servers", [("C/name-server", [f"192.0.2.{i}" for i in range(1, 5)])], OK),
     ("5 name servers", [("C/name-server", [f"192.0.2.{i}" for i in range(1, 6)])], "too-many-elements"),
 ]
@@ -314,19 +291,6 @@ TEMPLATE: list[Case] = [
         ANY,
     ),
     ("network without mask", [(f"{SITE}/peer/network/+", {"prefix": "192.0.2.7", "pre-shared-key": "k"})], ANY),
-    (
-        "a network without a key and no key of the template",
-        [(f"{SITE}/peer/network/1/pre-shared-key", DELETE)],
-        "pre-shared-key-missing",
-    ),
-    (
-        "a network without a key and no local key",
-        [
-            (f"{SITE}/peer/network/1/pre-shared-key", DELETE),
-            (f"{SITE}/authentication", {"local": {"pre-shared-key": {}}, "remote": KEY}),
-        ],
-        "pre-shared-key-missing",
-    ),
     *(
         (
             f"{n} networks",
@@ -334,20 +298,6 @@ TEMPLATE: list[Case] = [
             tag,
         )
         for n, tag in ((1000, OK), (1001, "too-many-elements"))
-    ),
-    ("no network and no key", [(f"{SITE}/peer/network", [])], "pre-shared-key-missing"),
-    (
-        "a network without a key and keys of the template",
-        [(f"{SITE}/peer/network/1/pre-shared-key", DELETE), (f"{SITE}/authentication", {"local": KEY, "remote": KEY})],
-        OK,
-    ),
-    (
-        "a network without a key and no remote key",
-        [
-            (f"{SITE}/peer/network/1/pre-shared-key", DELETE),
-            (f"{SITE}/authentication", {"local": KEY, "remote": {"pre-shared-key": {}}}),
-        ],
-        "pre-shared-key-missing",
     ),
     *at(f"{CLIENT}/authentication/local/pre-shared-key/key", OK, "k", "k" * 255, "é" * 255, "$", "$8", "$9$x", SEALED),
     *at(
