@@ -108,7 +108,8 @@ def test_privileges(rendered: dict[str, list[Object]]) -> None:
     """NET_ADMIN for the TUN, NET_RAW for ESP, ports below 1024, dropping to another user; nothing else."""
     context = container(rendered)["securityContext"]
     assert context["capabilities"]["drop"] == ["ALL"]
-    assert set(context["capabilities"]["add"]) == {"NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE", "SETUID", "SETGID"}
+    added = {"NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE", "SETUID", "SETGID", "KILL"}
+    assert set(context["capabilities"]["add"]) == added
     assert context["privileged"] is False
     assert context["allowPrivilegeEscalation"] is False
     assert context["readOnlyRootFilesystem"] is True

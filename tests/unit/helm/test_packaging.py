@@ -25,13 +25,11 @@ def test_only_options_that_wsgd_knows(path: Path) -> None:
     assert {"--state-dir", "--run-dir"} <= used <= OPTIONS
 
 
-def test_the_units_capabilities_are_the_charts_and_kill() -> None:
-    """On a host wsgd may kill a child that hangs; in a pod the kubelet ends the container."""
+def test_the_units_capabilities_are_the_charts() -> None:
     (line,) = re.findall(r"^CapabilityBoundingSet=(.*)$", UNIT.read_text(), re.MULTILINE)
     of_unit = {name.removeprefix("CAP_") for name in line.split()}
     of_chart = set(re.findall(r"^ +- ([A-Z]+_?[A-Z_]*)(?: #.*)?$", STATEFULSET.read_text(), re.MULTILINE))
-    assert of_unit == of_chart | {"KILL"}
-    assert of_chart == {"NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE", "SETUID", "SETGID"}
+    assert of_unit == of_chart == {"NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE", "SETUID", "SETGID", "KILL"}
 
 
 @pytest.mark.peer
