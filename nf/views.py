@@ -70,6 +70,8 @@ class IkeSaView:
     rekey_in_s: float | None
     inner_addresses: tuple[str, ...]
     children: tuple[ChildSaView, ...]
+    fragmentation: bool = False
+    """Both ends have announced IKEv2 fragmentation (FRG-03)."""
 
 
 @dataclass(frozen=True, slots=True)

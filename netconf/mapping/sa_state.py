@@ -45,6 +45,7 @@ def ike_sa(view: IkeSaView) -> Json:
             "prf": prf_identity(view.prf),
             "hmac": hmac_identity(view.integ),
             "group": group_identity(view.ke_method) if view.ke_method else None,
+            "fragmentation-supported": view.fragmentation,
             "age": decimal(view.age_s),
             "rekey-in": decimal(view.rekey_in_s),
             "inner-address": list(dict.fromkeys(view.inner_addresses)),

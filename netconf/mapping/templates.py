@@ -62,6 +62,8 @@ def _template(node: Node, context: str, ike_sets: IkeSets, ipsec_sets: IpsecSets
         control_dont_fragment=node.get("control-dont-fragment", "copy-bit"),
         ip_mtu=node["ip"]["mtu"],
         ipv6_mtu=node["ipv6"]["mtu"],
+        ip_ikev2_mtu=node["ip"]["ikev2-mtu"],
+        ipv6_ikev2_mtu=node["ipv6"]["ikev2-mtu"],
     )
 
 
@@ -83,6 +85,7 @@ def _ikesa(node: Node, sets: IkeSets) -> IkeSaParameters:
         notify_invalid_message_id=notify.get("invalid-message-id", False),
         notify_invalid_syntax=notify["invalid-syntax"],
         half_open_sa_timer_s=_number_or_disabled(node["ddos"]["half-open-sa-timer"]),
+        fragmentation=node["fragmentation"],
     )
 
 

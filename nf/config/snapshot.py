@@ -151,6 +151,8 @@ class IkeSaParameters:
     notify_invalid_message_id: bool = False
     notify_invalid_syntax: bool = False
     half_open_sa_timer_s: int | None = 60
+    fragmentation: bool = True
+    """IKEv2 fragmentation is announced, sent and put together (FRG-02)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,9 @@ class CryptoTemplate:
     control_dont_fragment: Literal["clear-bit", "copy-bit", "set-bit"] = "copy-bit"
     ip_mtu: int = 1438
     ipv6_mtu: int = 1422
+    ip_ikev2_mtu: int = 1384
+    ipv6_ikev2_mtu: int = 1364
+    """Octets of the largest IKE message in one datagram, by family (FRG-10, FRG-11)."""
 
 
 @dataclass(frozen=True, slots=True)

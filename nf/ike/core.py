@@ -34,7 +34,7 @@ class Tombstone(NamedTuple):
     """The last response of an IKE SA that is gone, for a peer that did not get it."""
 
     digest: bytes
-    reply: bytes
+    reply: tuple[bytes, ...]
     until: float
 
 

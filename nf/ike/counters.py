@@ -25,6 +25,7 @@ DROPS = (
     "source-limit",
     "maximum-tunnels",
     "internal-error",
+    "fragment",
 )
 
 SETUP_FAILURES = (
@@ -68,8 +69,23 @@ NOTIFIES = (
     "rekey-sa",
     "nat-detection-source-ip",
     "nat-detection-destination-ip",
+    "ikev2-fragmentation-supported",
     "other",
 )
+
+FRAGMENT_DROPS = (
+    "not-negotiated",
+    "too-big",
+    "too-many",
+    "duplicate",
+    "replaced",
+    "message-too-big",
+    "timeout",
+    "other",
+)
+"""too-big: the fragment; too-many: of one message; replaced: the peer has cut the message otherwise; other: the reason
+is among those of all dropped datagrams.
+"""
 
 FAMILIES: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
     "datagrams-in": ("IKE datagrams received.", ()),
@@ -79,10 +95,18 @@ FAMILIES: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
     "responses-in": ("Responses received for our requests, by exchange.", (EXCHANGES,)),
     "responses-out": ("Responses sent, without repeated ones, by exchange.", (EXCHANGES,)),
     "retransmits": (
-        "Datagrams sent again: our requests, and responses to a peer's repeated request.",
+        "Messages sent again: our requests, and responses to a peer's repeated request.",
         (("request", "response"),),
     ),
     "dropped": ("Datagrams dropped, by reason.", (DROPS,)),
+    "fragments-in": ("IKE fragments received.", ()),
+    "fragments-out": ("IKE fragments sent, retransmissions included.", ()),
+    "fragmented-in": ("IKE messages received in fragments and put together.", ()),
+    "fragmented-out": ("IKE messages sent in fragments, without retransmissions.", ()),
+    "fragments-dropped": (
+        "IKE fragments dropped, at once or with the rest of their message, by reason.",
+        (FRAGMENT_DROPS,),
+    ),
     "setups-attempted": ("IKE SA set-ups begun, by our role.", (("initiator", "responder"),)),
     "setups-succeeded": ("IKE SAs authenticated, by our role.", (("initiator", "responder"),)),
     "setups-failed": ("IKE SA or first Child SA set-ups that failed, by reason.", (SETUP_FAILURES,)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nf.ike import children, lifecycle, scheduler
+from nf.ike import children, fragments, lifecycle, scheduler
 from nf.ike.child_sa import ChildSa
 from nf.ike.core import Core
 from nf.ike.ike_sa import IkeSa
@@ -37,6 +37,8 @@ def _of_ike_sa(core: Core, kind: TimerKind, sa: IkeSa, now: float) -> None:
         delete_ike.begin(core, sa, "expired")
     elif kind is TimerKind.GUARD:
         delete_ike.begin(core, sa, "rekeyed")
+    elif kind is TimerKind.REASSEMBLY:
+        fragments.expire(core, sa, now)
 
 
 def _give_up(core: Core, sa: IkeSa) -> None:

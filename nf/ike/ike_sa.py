@@ -20,6 +20,7 @@ from nf.policy.suites import IkeAlgorithms
 from nf.policy.tables import Identity, ServicePolicy
 
 if TYPE_CHECKING:
+    from nf.ike.fragments import Pieces
     from nf.ike.scheduler import InFlight, Task
 
 ZERO_SPI = bytes(8)
@@ -46,7 +47,9 @@ class IkeSa:
     claims: the IKE SA that the peer made this one of, while we rekey that one as well and do not know who wins.
     early_deletes: SPIs that the peer deleted while a request of ours that makes a Child SA was under way.
     expected_id: Message ID of the peer's next request; next_id: of ours. reply, reply_digest: the response cache
-    (section 2.1).
+    (section 2.1), a datagram or all its fragments.
+    fragmentation: both ends have announced it (RFC 7383). pieces: of the peer's request (False) and response (True)
+    that are being put together.
     """
 
     __slots__ = (
@@ -62,6 +65,7 @@ class IkeSa:
         "early_deletes",
         "established_at",
         "expected_id",
+        "fragmentation",
         "hard_at",
         "in_flight",
         "init_request",
@@ -81,6 +85,7 @@ class IkeSa:
         "original_initiator",
         "path",
         "peer_public",
+        "pieces",
         "queue",
         "remote_id",
         "reply",
@@ -130,8 +135,10 @@ class IkeSa:
         self.in_flight: InFlight | None = None
         self.expected_id = 0
         self.next_id = 0
-        self.reply = b""
+        self.reply: tuple[bytes, ...] = ()
         self.reply_digest = b""
+        self.fragmentation = False
+        self.pieces: dict[bool, Pieces] = {}
         self.nat_local = False
         self.nat_remote = False
         self.leases: tuple[Lease, ...] = ()

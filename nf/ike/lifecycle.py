@@ -110,6 +110,7 @@ def close(core: Core, sa: IkeSa, cause: str) -> None:
         sa.in_flight.task.abandon(core, sa)
         sa.in_flight = None
     sa.queue.clear()
+    sa.pieces.clear()
     core.timers.cancel_all(sa)
     core.release_leases(sa)
     core.ike_sas.pop(sa.spi_local, None)

@@ -6,7 +6,7 @@ To which IKE SA it belongs, whether it may be looked at, and who answers it (RFC
 from __future__ import annotations
 
 from nf.crypto.errors import KeError
-from nf.ike import children, lifecycle, scheduler
+from nf.ike import children, fragments, lifecycle, scheduler
 from nf.ike.actions import EventName
 from nf.ike.core import Core
 from nf.ike.doorkeeper import Doorkeeper
@@ -16,7 +16,7 @@ from nf.ike.inputs import NetworkPath
 from nf.ike.scheduler import EXCHANGE_LABELS, count_notifies, digest
 from nf.ike.states import IkeState
 from nf.ike.v2 import create_child, delete_child, delete_ike, ike_auth, ike_sa_init, rekey_ike
-from nf.wire import rules, sk
+from nf.wire import rules, sk, skf
 from nf.wire.errors import IntegrityError, InvalidSyntax, UnsupportedCriticalPayload, WireError
 from nf.wire.iana import ExchangeType, NotifyType, ProtocolId
 from nf.wire.limits import DEFAULT_LIMITS
@@ -34,11 +34,14 @@ class Receiver:
     def __init__(self, core: Core, doorkeeper: Doorkeeper) -> None:
         self.core = core
         self._door = doorkeeper
+        self._fragment = False
+        """Whether the datagram in hand is a fragment, so that its drop is counted as one too."""
 
     def receive(self, datagram: bytes, path: NetworkPath, now: float) -> None:
         """Take one datagram. Raises Blamed for a bug met in an authenticated message, anything else before that."""
         core = self.core
         core.counters["datagrams-in"] += 1
+        self._fragment = False
         if len(datagram) > DEFAULT_LIMITS.datagram_octets:
             self._drop("too-big")
             return
@@ -53,6 +56,9 @@ class Receiver:
         if header.exchange == _IKE_SA_INIT and not header.response:
             self._door.init_request(datagram, header, path, now)
             return
+        if skf.is_fragment(header):
+            self._fragment = header.exchange != _IKE_SA_INIT  # which is never fragmented (FRG-04)
+            core.count("fragments-in", int(self._fragment))
         spi = header.spi_r if header.original_initiator else header.spi_i
         sa = core.ike_sas.get(spi)
         if sa is None:
@@ -68,12 +74,14 @@ class Receiver:
             self._drop("unknown-spi")
             return
         if header.response:
-            self._response(sa, datagram, header, now)
+            self._response(sa, datagram, header, path, now)
             return
         self._request(sa, datagram, header, path, now)
 
     def _drop(self, reason: str) -> None:
         self.core.counters[f"dropped.{reason}"] += 1
+        if self._fragment:
+            self.core.counters["fragments-dropped.other"] += 1
 
     def _of_the_dead(self, spi: bytes, datagram: bytes, header: Header, path: NetworkPath, now: float) -> None:
         """A peer that did not get our last response may ask for it again; anything else is for nobody we know."""
@@ -83,7 +91,7 @@ class Receiver:
             return
         if stone.until > now and stone.digest == digest(datagram):
             self.core.count("retransmits.response")
-            scheduler.send(self.core, path, stone.reply)
+            scheduler.send_all(self.core, path, stone.reply)
         else:
             self._drop("unknown-spi")
 
@@ -111,7 +119,14 @@ class Receiver:
             self._drop("unexpected")
             return
         try:
-            message = sk.open(datagram, header, sa.cipher_in)
+            if not self._fragment:
+                message = sk.open(datagram, header, sa.cipher_in)
+            else:
+                whole = fragments.gather(core, sa, datagram, header, path, now)
+                if whole is None:
+                    return
+                self._fragment, datagram = False, whole.first
+                message = whole.message(header)
             rules.check(message)
         except IntegrityError:
             self._drop("integrity")
@@ -199,10 +214,15 @@ class Receiver:
             self._drop("message-id")
             return
         if digest(datagram) != sa.reply_digest:
-            self._drop("replay")
-            return
+            try:
+                again = self._fragment and fragments.repeats(sa, datagram, header)
+            except WireError:
+                again = False
+            if not again:
+                self._drop("replay")
+                return
         core.count("retransmits.response")
-        scheduler.send(core, path, sa.reply)
+        scheduler.send_all(core, path, sa.reply)
 
     def _heard(self, sa: IkeSa, path: NetworkPath, now: float) -> None:
         """An authenticated message: the peer lives, and behind a NAT it may have moved (section 2.23)."""
@@ -218,7 +238,7 @@ class Receiver:
 
     # Protected responses
 
-    def _response(self, sa: IkeSa, datagram: bytes, header: Header, now: float) -> None:
+    def _response(self, sa: IkeSa, datagram: bytes, header: Header, path: NetworkPath, now: float) -> None:
         core = self.core
         flight = sa.in_flight
         if flight is None or header.message_id != flight.message_id or header.exchange != flight.task.exchange:
@@ -228,7 +248,14 @@ class Receiver:
             self._drop("unexpected")
             return
         try:
-            message = sk.open(datagram, header, sa.cipher_in)
+            if not self._fragment:
+                message = sk.open(datagram, header, sa.cipher_in)
+            else:
+                whole = fragments.gather(core, sa, datagram, header, path, now)
+                if whole is None:
+                    return
+                self._fragment = False
+                message = whole.message(header)
             rules.check(message)
         except IntegrityError:
             self._drop("integrity")

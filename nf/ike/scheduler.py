@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from nf.ike import fragments
 from nf.ike.actions import SendDatagram
 from nf.ike.core import NOTIFY_LABELS, Core
 from nf.ike.ike_sa import IkeSa
@@ -17,7 +18,7 @@ from nf.ike.inputs import NetworkPath
 from nf.ike.retransmit import RetransmitPlan
 from nf.ike.states import IkeState
 from nf.ike.timers import TimerKind
-from nf.wire import sk
+from nf.wire import sk, skf
 from nf.wire.iana import ExchangeType, NotifyType
 from nf.wire.message import Header, Message
 from nf.wire.payloads import NotifyPayload, Payload
@@ -69,11 +70,11 @@ class Task:
 
 @dataclass(slots=True)
 class InFlight:
-    """The request that waits for its response."""
+    """The request that waits for its response. datagrams: it, or all its fragments."""
 
     task: Task
     message_id: int
-    datagram: bytes
+    datagrams: tuple[bytes, ...]
     plan: RetransmitPlan
     repetitions: int = 0
 
@@ -95,12 +96,17 @@ def header_for(sa: IkeSa, exchange: int, message_id: int, *, response: bool) -> 
     return Header(sa.spi_i, sa.spi_r, exchange, message_id, sa.original_initiator, response)
 
 
-def seal(core: Core, sa: IkeSa, header: Header, payloads: tuple[Payload, ...]) -> bytes:
-    """A protected datagram on this IKE SA."""
+def seal(core: Core, sa: IkeSa, header: Header, payloads: tuple[Payload, ...], path: NetworkPath) -> tuple[bytes, ...]:
+    """A protected message on this IKE SA: a datagram, or fragments where it is too large for one on this path."""
     cipher = sa.cipher_out
     if cipher is None:
         raise RuntimeError("no keys yet")
-    return sk.seal(header, payloads, cipher, core.random.octets(cipher.iv_octets))
+    whole = sk.seal(header, payloads, cipher, core.random.octets(cipher.iv_octets))
+    limit = fragments.sending_limit(sa, path)
+    if not sa.fragmentation or len(whole) <= limit:
+        return (whole,)
+    core.count("fragmented-out")
+    return skf.seal(header, payloads, cipher, limit, core.random.octets)
 
 
 def enqueue(core: Core, sa: IkeSa, task: Task, *, first: bool = False) -> None:
@@ -121,17 +127,17 @@ def pump(core: Core, sa: IkeSa, now: float) -> None:
         payloads = task.build_request(core, sa, now)
         if payloads is None:
             continue
-        datagram = seal(core, sa, header_for(sa, task.exchange, sa.next_id, response=False), payloads)
+        datagrams = seal(core, sa, header_for(sa, task.exchange, sa.next_id, response=False), payloads, sa.path)
         count_notifies(core, payloads, "notifies-out")
-        launch(core, sa, task, datagram, now)
+        launch(core, sa, task, datagrams, now)
 
 
-def launch(core: Core, sa: IkeSa, task: Task, datagram: bytes, now: float) -> None:
-    """Send a request and watch for its response."""
+def launch(core: Core, sa: IkeSa, task: Task, datagrams: tuple[bytes, ...], now: float) -> None:
+    """Send a request, or all its fragments, and watch for its response."""
     plan = task.plan(sa)
-    sa.in_flight = InFlight(task, sa.next_id, datagram, plan)
+    sa.in_flight = InFlight(task, sa.next_id, datagrams, plan)
     core.count(f"requests-out.{EXCHANGE_LABELS[task.exchange]}")
-    send(core, sa.path, datagram)
+    send_all(core, sa.path, datagrams)
     core.set_timer(sa, TimerKind.RETRANSMIT, now + (plan.wait(0) or 0.0))
 
 
@@ -139,6 +145,7 @@ def landed(core: Core, sa: IkeSa) -> None:
     """The response is here: the window is free again."""
     core.timers.cancel(sa, TimerKind.RETRANSMIT)
     sa.in_flight = None
+    fragments.settled(core, sa, True)
     sa.next_id += 1
     core.wake(sa)
 
@@ -153,7 +160,7 @@ def retransmit(core: Core, sa: IkeSa, now: float) -> bool:
     if wait is None:
         return False
     core.count("retransmits.request")
-    send(core, sa.path, flight.datagram)
+    send_all(core, sa.path, flight.datagrams)
     core.set_timer(sa, TimerKind.RETRANSMIT, now + wait)
     return True
 
@@ -162,13 +169,22 @@ def reply(
     core: Core, sa: IkeSa, request: bytes, header: Header, payloads: tuple[Payload, ...], path: NetworkPath
 ) -> None:
     """Send a protected response, keep it for a repeated request, and expect the next Message ID."""
-    answer = seal(core, sa, header_for(sa, header.exchange, header.message_id, response=True), payloads)
+    answer = seal(core, sa, header_for(sa, header.exchange, header.message_id, response=True), payloads, path)
     count_notifies(core, payloads, "notifies-out")
     sa.reply = answer
     sa.reply_digest = digest(request)
     sa.expected_id = header.message_id + 1
+    fragments.settled(core, sa, False)
     core.count(f"responses-out.{EXCHANGE_LABELS.get(header.exchange, 'informational')}")
-    send(core, path, answer)
+    send_all(core, path, answer)
+
+
+def send_all(core: Core, path: NetworkPath, datagrams: tuple[bytes, ...]) -> None:
+    """Queue a message: a datagram, or all its fragments, in their order."""
+    if len(datagrams) > 1:
+        core.count("fragments-out", len(datagrams))
+    for datagram in datagrams:
+        send(core, path, datagram)
 
 
 def send(core: Core, path: NetworkPath, datagram: bytes) -> None:

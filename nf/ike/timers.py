@@ -22,6 +22,7 @@ class TimerKind(Enum):
     SOFT_LIFETIME = "soft-lifetime"
     HARD_LIFETIME = "hard-lifetime"
     GUARD = "guard"
+    REASSEMBLY = "reassembly"
 
 
 class TimerOwner(Protocol):

@@ -42,6 +42,7 @@ def view(sa: IkeSa, worker: int, now: float) -> IkeSaView:
         rekey_in_s=_left(sa.soft_at, now),
         inner_addresses=sa.inner_addresses,
         children=tuple(_child_view(child, now) for child in sa.children),
+        fragmentation=sa.fragmentation,
     )
 
 

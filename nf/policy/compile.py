@@ -172,6 +172,8 @@ def _template(template: CryptoTemplate, context: Path, secrets: Mapping[SecretRe
         natt=template.natt,
         ip_mtu=template.ip_mtu,
         ipv6_mtu=template.ipv6_mtu,
+        ip_ikev2_mtu=template.ip_ikev2_mtu,
+        ipv6_ikev2_mtu=template.ipv6_ikev2_mtu,
     )
 
 

@@ -58,6 +58,8 @@ class TemplatePolicy:
     natt: NatTraversal | None
     ip_mtu: int
     ipv6_mtu: int
+    ip_ikev2_mtu: int
+    ipv6_ikev2_mtu: int
 
     @property
     def key(self) -> tuple[str, str]:

@@ -35,9 +35,7 @@ def seal(header: Header, payloads: tuple[Payload, ...], cipher: SkCipher, iv: by
     """
     if len(iv) != cipher.iv_octets:
         raise ValueError(f"IV of {len(iv)} octets, {cipher.iv_octets} wanted")
-    inner = encode_chain(payloads)
-    pad = -(len(inner) + 1) % cipher.block_octets
-    plaintext = inner + bytes(pad) + bytes((pad,))
+    plaintext = padded(encode_chain(payloads), cipher)
     sealed_octets = cipher.iv_octets + len(plaintext) + cipher.icv_octets
     aad = header.encode(_SK, _SEALED_AT + sealed_octets) + _GENERIC.pack(
         first_type(payloads), 0, GENERIC_HEADER_OCTETS + sealed_octets
@@ -56,27 +54,53 @@ def open(datagram: bytes, header: Header, cipher: SkCipher, limits: Limits = DEF
     if header.major != 2:
         raise InvalidMajorVersion(header.major)
     first_inner, sealed_at = _find(datagram, header, limits)
-    sealed = datagram[sealed_at:]
-    overhead = cipher.iv_octets + cipher.icv_octets
-    octets = len(sealed) - overhead
-    if octets <= 0 or octets % cipher.block_octets:
-        raise WireError("SK", f"{octets} octets of ciphertext")
-    try:
-        plaintext = cipher.open(datagram[:sealed_at], sealed)
-    except AuthenticityError:
-        raise IntegrityError from None
+    plaintext = verified(datagram, sealed_at, cipher)
     if sealed_at != _SEALED_AT:
         raise InvalidSyntax("SK", "payloads outside the Encrypted payload")
-    end = octets - 1 - plaintext[-1]
-    if end < 0:
-        raise InvalidSyntax("SK", "more padding than octets")
+    return message(header, first_inner, unpadded(plaintext), limits)
+
+
+def message(header: Header, first_inner: int, content: bytes, limits: Limits = DEFAULT_LIMITS) -> Message:
+    """The message whose Encrypted payload had this content, which has been verified.
+
+    Raise InvalidSyntax or UnsupportedCriticalPayload.
+    """
     try:
-        payloads = decode_chain(plaintext[:end], 0, first_inner, limits)
+        payloads = decode_chain(content, 0, first_inner, limits)
     except WireError as error:
         if type(error) is WireError:  # say by the class that the octets were authenticated
             raise InvalidSyntax(error.where, error.reason) from error
         raise
     return Message(header, payloads, protected=True)
+
+
+def padded(content: bytes, cipher: SkCipher) -> bytes:
+    """The plaintext to seal: content, the shortest padding the cipher allows, Pad Length."""
+    pad = -(len(content) + 1) % cipher.block_octets
+    return content + bytes(pad) + bytes((pad,))
+
+
+def unpadded(plaintext: bytes) -> bytes:
+    """The content of a plaintext that was verified, which is never empty. Raise InvalidSyntax for too much padding."""
+    end = len(plaintext) - 1 - plaintext[-1]
+    if end < 0:
+        raise InvalidSyntax("SK", "more padding than octets")
+    return plaintext[:end]
+
+
+def verified(datagram: bytes, sealed_at: int, cipher: SkCipher) -> bytes:
+    """The padded plaintext of what is sealed from this offset on; what is before it is authenticated too.
+
+    Raise WireError when its size cannot be right, IntegrityError when the ICV is wrong.
+    """
+    sealed = datagram[sealed_at:]
+    octets = len(sealed) - cipher.iv_octets - cipher.icv_octets
+    if octets <= 0 or octets % cipher.block_octets:
+        raise WireError("SK", f"{octets} octets of ciphertext")
+    try:
+        return cipher.open(datagram[:sealed_at], sealed)
+    except AuthenticityError:
+        raise IntegrityError from None
 
 
 def _find(datagram: bytes, header: Header, limits: Limits) -> tuple[int, int]:

@@ -24,6 +24,12 @@ from nf.wire.payloads import KePayload, NoncePayload, NotifyPayload, Payload, Sa
 NONCE_OCTETS = 32
 _MAXIMUM_TRIES = 5
 _IKE_SA_INIT = int(ExchangeType.IKE_SA_INIT)
+_FRAGMENTATION = NotifyPayload(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)
+
+
+def _announces_fragmentation(message: Message) -> bool:
+    """It is used when both ends say so (RFC 7383 section 2.3, FRG-03)."""
+    return message.notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED) is not None
 
 
 # Responder
@@ -99,6 +105,9 @@ def handle_request(
     )
     if template.natt is not None and nat_detection.detect(sa, message, ZERO_SPI, path):
         payloads = (*payloads, *nat_detection.payloads(sa.spi_i, sa.spi_r, path))
+    if template.ikesa.fragmentation and _announces_fragmentation(message):
+        sa.fragmentation = True
+        payloads = (*payloads, _FRAGMENTATION)
     response = Message(Header(sa.spi_i, sa.spi_r, _IKE_SA_INIT, 0, False, True), payloads)
     sa.init_request = datagram
     sa.init_response = response.encode()
@@ -178,12 +187,14 @@ def _send_request(core: Core, sa: IkeSa, task: IkeSaInit, now: float) -> None:
     ]
     if template.natt is not None:
         payloads += nat_detection.payloads(sa.spi_local, ZERO_SPI, sa.path)
+    if template.ikesa.fragmentation:
+        payloads.append(_FRAGMENTATION)
     header = Header(sa.spi_local, ZERO_SPI, _IKE_SA_INIT, 0, True, False)
     sa.init_request = Message(header, tuple(payloads)).encode()
     sa.advance(IkeInput.SEND_INIT)
     sa.next_id = 0
     count_notifies(core, payloads, "notifies-out")
-    launch(core, sa, task, sa.init_request, now)
+    launch(core, sa, task, (sa.init_request,), now)
 
 
 def handle_response(core: Core, sa: IkeSa, task: IkeSaInit, message: Message, datagram: bytes, now: float) -> None:
@@ -212,6 +223,7 @@ def handle_response(core: Core, sa: IkeSa, task: IkeSaInit, message: Message, da
         return
     landed(core, sa)
     sa.init_response = datagram
+    sa.fragmentation = sa.service.template.ikesa.fragmentation and _announces_fragmentation(message)
     sa.advance(IkeInput.INIT_ANSWERED)
     path = sa.path
     if sa.service.template.natt is not None:

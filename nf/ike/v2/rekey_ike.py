@@ -127,6 +127,7 @@ def _successor(
     new.local_id, new.remote_id = sa.local_id, sa.remote_id
     new.nat_local, new.nat_remote = sa.nat_local, sa.nat_remote
     new.created_at = sa.created_at
+    new.fragmentation = sa.fragmentation
     lifecycle.set_algorithms(new, chosen.suite)
     return new
 

@@ -24,6 +24,7 @@ from nf.wire.payloads.nonce import NoncePayload
 from nf.wire.payloads.notify import NotifyPayload
 from nf.wire.payloads.sa import Attribute, Proposal, SaPayload, Transform
 from nf.wire.payloads.sk import SkPayload
+from nf.wire.payloads.skf import SkfPayload
 from nf.wire.payloads.ts import TrafficSelector, TsiPayload, TsPayload, TsrPayload, UnknownSelector
 from nf.wire.payloads.unknown import UnknownPayload
 from nf.wire.payloads.vendor import VendorIdPayload
@@ -67,7 +68,9 @@ DECODERS: Mapping[int, Callable[[bytes, Limits], Payload]] = MappingProxyType(
         int(PayloadType.EAP): EapPayload.decode,
     }
 )
-"""Decoders by payload type. SK is not here: it depends on the message around it (`nf.wire.message`, `nf.wire.sk`)."""
+"""Decoders by payload type. SK and SKF are not here: they depend on the message around them (`nf.wire.sk`,
+`nf.wire.skf`).
+"""
 
 __all__ = [
     "DECODERS",
@@ -89,6 +92,7 @@ __all__ = [
     "Proposal",
     "SaPayload",
     "SkPayload",
+    "SkfPayload",
     "TrafficSelector",
     "Transform",
     "TsPayload",

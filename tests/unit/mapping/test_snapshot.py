@@ -195,6 +195,7 @@ def test_every_leaf_of_a_template(demo: Json, ran: Json, complete_with_features:
                     "use-rfc5996-notification": True,
                 },
                 "ddos": {"half-open-sa-timer": "disabled"},
+                "fragmentation": False,
             },
             "nai": {"idr": {"id": "me@example", "id-type": "rfc822-addr"}},
             "peer": {"network": [{"prefix": "2001:db8::5/32"}]},
@@ -217,8 +218,8 @@ def test_every_leaf_of_a_template(demo: Json, ran: Json, complete_with_features:
             "dns-handling": "custom",
             "control-dont-fragment": "set-bit",
             "natt": {"include-header": True, "send-keepalive": {"idle-interval": 21, "interval": 22}},
-            "ip": {"mtu": 1400},
-            "ipv6": {"mtu": 1300},
+            "ip": {"mtu": 1400, "ikev2-mtu": 1000},
+            "ipv6": {"mtu": 1300, "ikev2-mtu": 1200},
         }
     )
     *_, template = build(complete_with_features(demo)).contexts[0].templates
@@ -227,7 +228,7 @@ def test_every_leaf_of_a_template(demo: Json, ran: Json, complete_with_features:
         name="t",
         template_type="ikev2-vendor",
         ikesa=IkeSaParameters(
-            (IKE_CLASSIC,), True, True, True, True, 7, 700, 17, True, True, True, True, True, True, None
+            (IKE_CLASSIC,), True, True, True, True, 7, 700, 17, True, True, True, True, True, True, None, False
         ),
         authentication=Authentication(local_method=None, remote_method=None),
         nai_idr=IkeIdentity("rfc822-addr", "me@example"),
@@ -257,6 +258,8 @@ def test_every_leaf_of_a_template(demo: Json, ran: Json, complete_with_features:
         natt=NatTraversal(True, True, 21, 22),
         ip_mtu=1400,
         ipv6_mtu=1300,
+        ip_ikev2_mtu=1000,
+        ipv6_ikev2_mtu=1200,
     )
 
 

@@ -78,6 +78,7 @@ IKE = IkeSaView(
     rekey_in_s=77.0,
     inner_addresses=("10.99.0.1", "fd00:99::1"),
     children=(CHILD, replace(CHILD, spi_in=2, encr=999, integ=999, ke_method=999)),
+    fragmentation=True,
 )
 VIEWS = GatewayViews(
     ike_sas=(IKE, replace(IKE, local_spi="00000000000000fe", children=(), rekey_in_s=None, inner_addresses=())),
@@ -129,6 +130,7 @@ def test_ike_sa(yang: Any, demo: Json, snapshot: GatewaySnapshot) -> None:
         "prf": "openwsg-types:sha2-256",
         "hmac": "openwsg-types:sha2-256-128",
         "group": "openwsg-types:group31",
+        "fragmentation-supported": True,
         "age": "0.0",
         "rekey-in": "77.0",
         "inner-address": ["10.99.0.1", "fd00:99::1"],

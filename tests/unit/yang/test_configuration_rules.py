@@ -221,6 +221,10 @@ TEMPLATE: list[Case] = [
     *span(f"{SITE}/keepalive/num-retry", 1, 30, "keepalive-range"),
     *span(f"{SITE}/ip/mtu", 576, 2048, "mtu-range"),  # TPL-18
     *span(f"{SITE}/ipv6/mtu", 1280, 2048, "mtu-range"),  # TPL-19
+    *span(f"{SITE}/ip/ikev2-mtu", 460, 1932, "ikev2-mtu-range"),  # FRG-10
+    *span(f"{SITE}/ipv6/ikev2-mtu", 1144, 1912, "ikev2-mtu-range"),  # FRG-11
+    *at(f"{SITE}/ikev2-ikesa/fragmentation", OK, True, False),  # FRG-02
+    *at(f"{SITE}/ikev2-ikesa/fragmentation", ANY, "yes", 1),
     ("not there yet: include-header", [(f"{SITE}/natt", {"include-header": True})], ANY),
     ("not there yet: NAT keepalive", [(f"{SITE}/natt", {"send-keepalive": {}})], ANY),
     ("not there yet: protocol ID", [(f"{SITE}/ikev2-ikesa/ignore-notify-protocol-id", True)], ANY),
