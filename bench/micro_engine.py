@@ -33,6 +33,7 @@ from nf.config.snapshot import (
 from nf.ike.actions import SendDatagram
 from nf.ike.engine import Engine
 from nf.ike.inputs import Initiate, NetworkPath
+from nf.io import garbage
 from nf.policy.compile import compile_policy
 
 RESPONDER = "198.51.100.1"
@@ -130,6 +131,7 @@ def calibrate() -> None:
 
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    garbage.tune()  # as a worker does
     for suite in SUITES:
         calibrate()
         measure(suite, count)

@@ -17,6 +17,7 @@ from nf.ike.engine import Engine
 from nf.ike.inputs import ClearSas, Command, NetworkPath, RekeyChildSa, RekeyIkeSa, SaFilter, Shutdown
 from nf.ike.inputs import Initiate as InitiateCommand
 from nf.ike.spi import owner_of
+from nf.io import garbage
 from nf.io.child import ChildOptions, main
 from nf.io.driver import Driver
 from nf.io.random import SystemRandom
@@ -72,6 +73,7 @@ class IpsecManager:
     def start(self, control: Channel) -> None:
         """Keep the channel; the engine begins with the first commit."""
         self._control = control
+        garbage.tune()
 
     def close(self) -> None:
         """Close what there is."""

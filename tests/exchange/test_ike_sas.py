@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+import gc
+
 import exchange_world as world
 import pytest
 
 from nf.ike.actions import EventName
+from nf.ike.child_sa import ChildSa
+from nf.ike.ike_sa import IkeSa
 from nf.ike.inputs import ClearSas, RekeyChildSa, RekeyIkeSa, SaFilter, Shutdown
 
 
@@ -201,3 +205,27 @@ def test_a_new_policy_with_the_service_leaves_its_sas(tunnel: world.World) -> No
     assert tunnel.b.ike_sa.ke_method == 31
     tunnel.establish()
     assert tunnel.b.counters["setups-failed.no-proposal-chosen"] == 1
+
+
+def test_a_closed_ike_sa_needs_no_garbage_collection(pair: world.World) -> None:
+    """Workers look for cyclic garbage rarely (`nf.io.garbage`): what ends has to go by its reference counts."""
+
+    def alive() -> int:
+        return sum(isinstance(found, (IkeSa, ChildSa)) for found in gc.get_objects())
+
+    gc.collect()
+    before = alive()
+    gc.disable()
+    try:
+        pair.establish()
+        pair.a.command(RekeyIkeSa(pair.a.ike_sa.local_spi))
+        pair.run(1)
+        pair.a.command(RekeyChildSa(pair.a.child_sa.spi_in))
+        pair.run(60)
+        assert alive() > before
+        pair.a.command(ClearSas(SaFilter()))
+        pair.run(60)
+        pair.nothing_left()
+        assert alive() == before
+    finally:
+        gc.enable()
