@@ -13,7 +13,9 @@ from wsg.cli_state import NS
 from wsg.cli_tree import difference, outline
 from wsg.netconf_client import Client, quote
 
-file_argument = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+# What is no readable file, `load` says, and says what to do.
+file_type = click.Path(exists=True, readable=False, path_type=Path)
+file_argument = click.argument("file", type=file_type)
 replace_option = click.option("--replace", is_flag=True, help="FILE is the whole configuration, not an addition.")
 
 
@@ -65,7 +67,7 @@ def validate(settings: Settings, file: Path, replace: bool) -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+@click.argument("file", type=file_type, required=False)
 @replace_option
 @click.pass_obj
 def diff(settings: Settings, file: Path | None, replace: bool) -> None:

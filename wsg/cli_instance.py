@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 from pathlib import Path
@@ -28,19 +29,36 @@ def yang_directory() -> Path:
 
 
 def load(path: Path) -> str:
-    """The file's instance data as XML elements, for <config>. .json and .xml say what it is, else its first character
-    does.
+    """The file's instance data as XML elements, for <config>. Its first character says whether it is XML or JSON.
 
     An outer <config> or <data> is taken off. Raises InstanceError.
     """
+    octets = _read(path).removeprefix(codecs.BOM_UTF8)
+    first = octets.lstrip()[:1]
+    if not first:
+        raise InstanceError(f"{path}: the file is empty; instance data in XML or JSON is expected")
+    if first in (b"{", b"["):
+        return json_to_xml(octets, str(path))
+    if first == b"<" or path.suffix.lower() == ".xml":
+        return _from_xml(octets, str(path))
+    if path.suffix.lower() == ".json":
+        return json_to_xml(octets, str(path))
+    raise InstanceError(f"{path}: neither XML, which begins with <, nor JSON, which begins with {{")
+
+
+def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_FILE_OCTETS:
-            raise InstanceError(f"{path}: larger than {MAX_FILE_OCTETS >> 20} MiB")
-        octets = path.read_bytes()
+        with path.open("rb") as file:  # may be a pipe, which has no size to ask for
+            octets = file.read(MAX_FILE_OCTETS + 1)
+    except IsADirectoryError:
+        raise InstanceError(f"{path}: a directory; name a file with instance data in XML or JSON") from None
+    except PermissionError:
+        raise InstanceError(f"{path}: this user may not read it; change its mode, or run wsg as its owner") from None
     except OSError as error:
         raise InstanceError(f"{path}: {error.strerror}") from error
-    is_json = path.suffix.lower() == ".json" or (path.suffix.lower() != ".xml" and octets.lstrip()[:1] == b"{")
-    return json_to_xml(octets, str(path)) if is_json else _from_xml(octets, str(path))
+    if len(octets) > MAX_FILE_OCTETS:
+        raise InstanceError(f"{path}: larger than {MAX_FILE_OCTETS >> 20} MiB")
+    return octets
 
 
 def _from_xml(octets: bytes, where: str) -> str:

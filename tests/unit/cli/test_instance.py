@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
+from wsg.cli import run
+from wsg.cli_common import EXIT_USAGE
 from wsg.cli_instance import MAX_FILE_OCTETS, InstanceError, json_to_xml, load, xml_to_json, yang_directory
 
 ROOT = Path(__file__).parents[3]
@@ -55,10 +59,45 @@ def test_outer_wrappers_are_taken_off(tmp_path: Path) -> None:
         assert [element.tag for element in elements(load(path))] == ["{u}a"]
 
 
-def test_the_first_character_tells_where_the_name_does_not(tmp_path: Path) -> None:
-    path = tmp_path / "candidate"
-    path.write_text(' {"openwsg-gateway:gateway": {"openwsg-system:system": {"hostname": "h.example"}}}')
+@pytest.mark.parametrize("name", ["candidate", "candidate.txt", "candidate.xml", "candidate.json"])
+@pytest.mark.parametrize("before", ["", " \n", "\ufeff"])
+def test_the_first_character_tells_and_not_the_name(tmp_path: Path, name: str, before: str) -> None:
+    path = tmp_path / name
+    path.write_text(before + '{"openwsg-gateway:gateway": {"openwsg-system:system": {"hostname": "h.example"}}}')
     assert elements(load(path))[0].tag == GATEWAY
+    path.write_text(before + '<gateway xmlns="urn:openwsg:yang:openwsg-gateway"/>')
+    assert elements(load(path))[0].tag == GATEWAY
+
+
+def test_a_directory_is_no_instance_data(tmp_path: Path) -> None:
+    with pytest.raises(InstanceError, match="a directory; name a file"):
+        load(tmp_path)
+
+
+def test_a_file_of_another_user_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text("<a/>")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))  # root may read whatever its mode
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InstanceError, match="may not read it; change its mode"):
+        load(path)
+
+
+def test_what_has_no_end_is_not_read_to_it() -> None:
+    with pytest.raises(InstanceError, match="larger"):
+        load(Path("/dev/zero"))
+
+
+def test_the_command_says_it_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = tmp_path / "empty.json"
+    empty.write_text("")
+    for path, message in ((empty, "the file is empty"), (tmp_path, "a directory; name a file")):
+        for command in ("commit", "validate", "diff"):
+            assert run([command, str(path)]) == EXIT_USAGE
+            assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -71,7 +110,12 @@ def test_the_first_character_tells_where_the_name_does_not(tmp_path: Path) -> No
         ("a.xml", "<a><b></a>", "not well-formed"),
         ("a.xml", '<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>', "document type"),
         ("a.xml", "<a>" * 70 + "</a>" * 70, "nested deeper"),
-        ("a.xml", "", "empty|not well-formed"),
+        ("a.xml", "", "a.xml: the file is empty; .* XML or JSON"),
+        ("a.json", " \n", "a.json: the file is empty"),
+        ("a", "hostname gw1", "neither XML, .* nor JSON"),
+        ("a.xml", "hostname gw1", "not well-formed"),
+        ("a.json", "hostname gw1", "not JSON"),
+        ("a", "[" + " " * 9, "not JSON"),
     ],
 )
 def test_what_is_no_instance_data_is_refused_with_a_reason(tmp_path: Path, name: str, text: str, message: str) -> None:
