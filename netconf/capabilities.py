@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from netconf.rpc.defaults import CAPABILITY as WITH_DEFAULTS
 from netconf.session import BASE_1_0, BASE_1_1
 from netconf.yang.context import STANDARD_FEATURES, YangContext
 
@@ -40,5 +41,6 @@ def announce(context: YangContext, content: str) -> tuple[str, ...]:
         f"{_CAPABILITY}startup:1.0",
         f"{_CAPABILITY}xpath:1.0",
         f"{_CAPABILITY}yang-library:1.1?revision={revision}&content-id={content}",
+        WITH_DEFAULTS,
         *listed,
     )

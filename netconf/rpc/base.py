@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -32,12 +32,18 @@ class Call:
             yield self.server.datastores
 
 
-def parameters(element: etree._Element, *names: str, namespace: str = BASE) -> dict[str, etree._Element]:
-    """The children of an operation by name; raises RpcError for one that is not in `names`, or is there twice."""
+def parameters(
+    element: etree._Element, *names: str, namespace: str = BASE, others: Mapping[str, str] | None = None
+) -> dict[str, etree._Element]:
+    """The children of an operation by name; raises RpcError for one that is not in `names`, or is there twice.
+
+    others: parameters that other modules add, with their namespaces.
+    """
+    known = dict.fromkeys(names, namespace) | dict(others or {})
     found: dict[str, etree._Element] = {}
     for child in element:
         name = xmlio.local_name(child)
-        if name not in names or xmlio.namespace(child) != namespace:
+        if known.get(name) != xmlio.namespace(child):
             operation = xmlio.local_name(element)
             error = unknown_element(name, f"<{operation}> knows no <{name}>")
             error.error_type = "protocol"

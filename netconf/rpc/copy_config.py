@@ -10,15 +10,18 @@ from lxml import etree
 from netconf import xmlio
 from netconf.datastores import Name
 from netconf.errors import RpcError
+from netconf.rpc import defaults
 from netconf.rpc.base import OK, Call, datastore, parameters, required
 from netconf.server import Server
 from netconf.store import Stored
-from netconf.yang.tree import Tree
+from netconf.yang.edit import Editor
+from netconf.yang.tree import TAG_NAMESPACE, Tree
 
 
 async def run(call: Call) -> str:
     """running is no target: it changes by commit alone."""
-    found = parameters(call.element, "target", "source")
+    found = parameters(call.element, "target", "source", others=defaults.PARAMETER)
+    mode = defaults.mode(found)
     target = datastore(required(found, "target"), ("candidate", "startup"))
     source = required(found, "source")
     async with call.writing() as datastores:
@@ -26,8 +29,9 @@ async def run(call: Call) -> str:
         tree, name = source_tree(call.server, source)
         if name == target:
             raise RpcError("invalid-value", "source and target are the same datastore", error_type="protocol")
+        tree = defaults.copied(tree, mode)
         if target == "candidate":
-            if name == "running":
+            if name == "running" and mode in ("explicit", "report-all-tagged"):
                 datastores.discard()
             else:
                 datastores.replace_candidate(tree)
@@ -49,6 +53,12 @@ def source_tree(server: Server, source: etree._Element) -> tuple[Tree, Name | No
     """A copy of what <source> gives: a datastore, or inline <config>, with its secrets sealed. Raises RpcError,
     RpcErrors."""
     if len(source) == 1 and source[0].tag == f"{{{xmlio.BASE}}}config":
+        if next(source.iterfind(f".//*[@{{{TAG_NAMESPACE}}}default]"), None) is not None:
+            tree = server.context.empty()
+            editor = Editor(tree, server.committer.take_in, server.datastores.running)
+            editor.apply(source[0])
+            editor.keep()
+            return tree, None
         tree = server.context.parse(xmlio.inner_xml(source[0]), "xml")
         seal(server, tree)
         return tree, None

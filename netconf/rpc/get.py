@@ -5,17 +5,18 @@ from __future__ import annotations
 from lxml import etree
 
 from netconf import operational
-from netconf.rpc import filters
+from netconf.rpc import defaults, filters
 from netconf.rpc.base import Call, parameters
 from netconf.xmlio import local_name
 
 
 async def run(call: Call) -> str:
     """Only the state that the filter can select is asked of the gateway."""
-    found = parameters(call.element, "filter")
+    found = parameters(call.element, "filter", others=defaults.PARAMETER)
+    mode = defaults.mode(found)
     element = found.get("filter")
     tree = await operational.tree(call.server, _roots(element))
-    return filters.data(filters.apply(tree, element).print("xml"))
+    return filters.data(filters.apply(tree, element).print("xml", mode=mode))
 
 
 def _roots(element: etree._Element | None) -> frozenset[str] | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from netconf.rpc import filters
+from netconf.rpc import defaults, filters
 from netconf.rpc.base import Call, datastore, parameters, required
 
 
 async def run(call: Call) -> str:
     """The explicit content of a datastore; secrets are sealed there, so they are in the reply."""
-    found = parameters(call.element, "source", "filter")
+    found = parameters(call.element, "source", "filter", others=defaults.PARAMETER)
     name = datastore(required(found, "source"))
-    if name == "running" and "filter" not in found:
+    mode = defaults.mode(found)
+    if name == "running" and "filter" not in found and mode == "explicit":
         return filters.data(call.server.datastores.running_xml())
-    return filters.data(filters.apply(call.server.datastores.read(name), found.get("filter")).print("xml"))
+    tree = defaults.source(call.server.datastores.read(name), mode, complete=name == "running")
+    return filters.data(filters.apply(tree, found.get("filter")).print("xml", mode=mode))

@@ -42,6 +42,7 @@ _insert_before = _function("lyd_insert_before", ctypes.c_int, _p, _p)
 _insert_after = _function("lyd_insert_after", ctypes.c_int, _p, _p)
 _unlink = _function("lyd_unlink_tree", None, _p)
 _change_term = _function("lyd_change_term", ctypes.c_int, _p, ctypes.c_char_p)
+_equals_default = _function("lyd_is_default", ctypes.c_uint8, _p)
 _compare = _function("lyd_compare_single", ctypes.c_int, _p, _p, ctypes.c_uint32)
 
 
@@ -257,6 +258,11 @@ def path_of(node: Node) -> str:
         return text(c)
     finally:
         lib.free(c)
+
+
+def equals_default(node: Node) -> bool:
+    """Whether a leaf has the value that it would have by default, explicit or not."""
+    return bool(_equals_default(_int(node)))
 
 
 def is_default(node: Node) -> bool:

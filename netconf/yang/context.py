@@ -18,7 +18,7 @@ from netconf.yang.tree import Tree
 _YANG_1_1 = 2
 """LYS_VERSION_1_1 of libyang."""
 
-STANDARD_MODULES = ("ietf-netconf", "ietf-netconf-monitoring")
+STANDARD_MODULES = ("ietf-netconf", "ietf-netconf-monitoring", "ietf-netconf-with-defaults")
 STANDARD_FEATURES: Mapping[str, tuple[str, ...]] = {
     "ietf-netconf": ("candidate", "rollback-on-error", "validate", "startup", "xpath"),
 }

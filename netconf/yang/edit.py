@@ -18,7 +18,7 @@ from netconf.yang import clib, order, values
 from netconf.yang.clib import NULL, Node
 from netconf.yang.paths import quote
 from netconf.yang.schema import SchemaNode
-from netconf.yang.tree import Tree
+from netconf.yang.tree import TAG_NAMESPACE, Tree
 from netconf.yang.workspace import Delta, Workspace
 
 Operation = Literal["merge", "replace", "create", "delete", "remove", "none"]
@@ -33,6 +33,7 @@ _OPERATIONS: dict[str, Operation] = {
     "remove": "remove",
 }
 _OPERATION = f"{{{NC}}}operation"
+_DEFAULT = f"{{{TAG_NAMESPACE}}}default"
 
 
 class Editor:
@@ -49,6 +50,7 @@ class Editor:
         self._known = known
         self._errors: list[RpcError] = []
         self._go_on = False
+        self._entries: set[tuple[int, str]] = set()
 
     @property
     def delta(self) -> Delta:
@@ -144,6 +146,9 @@ class Editor:
                 if str(value) not in _OPERATIONS:
                     raise bad_attribute("operation", etree.QName(element).localname, f'no operation "{value!s}"')
                 operation = _OPERATIONS[str(value)]
+            elif attribute == _DEFAULT:
+                if str(value) not in ("true", "false", "1", "0"):
+                    raise bad_attribute("default", etree.QName(element).localname, f'"{value!s}" is no boolean')
             elif name.namespace != order.YANG:
                 local = etree.QName(element).localname
                 raise RpcError(
@@ -154,10 +159,15 @@ class Editor:
         return operation
 
     def _one(self, element: etree._Element, parent: Node, schema: SchemaNode, operation: Operation) -> None:
+        tagged = element.get(_DEFAULT) in ("true", "1")
+        if tagged and schema.kind != "leaf":
+            raise bad_attribute("default", schema.name, "only a leaf is tagged as a default")
         if schema.kind == "container":
             self._container(element, parent, schema, operation)
         elif schema.kind == "list":
             self._list(element, parent, schema, operation)
+        elif tagged:
+            self._tagged(element, parent, schema, operation)
         elif schema.kind in ("leaf", "leaf-list"):
             self._term(element, parent, schema, operation)
         else:
@@ -184,6 +194,15 @@ class Editor:
         node = self._work.new_list(parent, schema, keys)
         existing = clib.find_like(self._work.first(parent), node)
         predicates = "".join(f"[{name}={quote(value)}]" for name, value in keys)
+        # By its canonical keys. Two elements for one entry have no order that RFC 6241 would define, so that they are
+        # refused as a leaf given twice is, and not merged; create and delete have errors of their own for it.
+        entry = (clib.address(parent) if parent else 0, clib.path_of(node))
+        if entry in self._entries and (operation != "create" or not existing) and (operation != "delete" or existing):
+            self._work.drop(node)
+            raise self._work.error(
+                "bad-element", f"{schema.name} {_named(keys)} is given twice in this edit", parent, schema, predicates
+            )
+        self._entries.add(entry)
         if operation in ("delete", "remove"):
             self._work.drop(node)
             self._delete(existing, parent, schema, operation, predicates)
@@ -247,6 +266,21 @@ class Editor:
             node = self._work.insert(node, parent, schema, changed=bool(existing))
             self._place(element, node, parent, schema, moved=False)
 
+    def _tagged(self, element: etree._Element, parent: Node, schema: SchemaNode, operation: Operation) -> None:
+        """A leaf that the client says to have its default (RFC 6243 section 4.5.2): it is not set any more."""
+        existing = clib.find_by_schema(self._work.first(parent), schema.ref)
+        if operation not in ("create", "merge", "replace"):
+            raise self._work.error(
+                "invalid-value", f'a tagged default cannot be target of "{operation}"', parent, schema
+            )
+        if existing and not clib.is_default(existing) and operation == "create":
+            raise self._work.exists(parent, schema)
+        node = self._work.new_term(parent, schema, values.with_module_names(element, schema, self._context))
+        self._work.drop(node)
+        if not clib.equals_default(node):
+            raise self._work.error("invalid-value", "the value is tagged as the default and is not", parent, schema)
+        self._delete(existing, parent, schema, "remove")
+
     def _delete(
         self, existing: Node, parent: Node, schema: SchemaNode, operation: Operation, predicates: str = ""
     ) -> None:
@@ -280,6 +314,12 @@ class Editor:
             leaf = schema.children[schema.namespace, name]
             keys.append((name, values.with_module_names(found[0], leaf, self._context)))
         return keys
+
+
+def _named(keys: list[tuple[str, str]]) -> str:
+    if len(keys) == 1:
+        return f'"{keys[0][1]}"'
+    return "with " + " and ".join(f'{name} "{value}"' for name, value in keys)
 
 
 __all__ = ["Delta", "Editor", "ErrorOption", "Operation"]

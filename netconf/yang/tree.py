@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from _libyang import ffi, lib
 
@@ -13,6 +14,20 @@ from netconf.yang import clib
 
 if TYPE_CHECKING:
     from netconf.yang.context import YangContext
+
+Mode = Literal["explicit", "report-all", "report-all-tagged", "trim"]
+"""How defaults are printed (RFC 6243 section 3)."""
+MODES: tuple[Mode, ...] = get_args(Mode)
+_FLAGS: dict[Mode, int] = {
+    "explicit": lib.LYD_PRINT_WD_EXPLICIT,
+    "report-all": lib.LYD_PRINT_WD_ALL,
+    "report-all-tagged": lib.LYD_PRINT_WD_IMPL_TAG,
+    "trim": lib.LYD_PRINT_WD_TRIM,
+}
+TAG_NAMESPACE = "urn:ietf:params:xml:ns:netconf:default:1.0"
+"""Of the attribute `default` (RFC 6243 section 6)."""
+_TAG = re.compile(r'(<[^<>]* xmlns:ncwd=")urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults(")')
+"""libyang declares the module's namespace in place of the attribute's; text has no < that is not escaped."""
 
 _MANDATORY = 'Mandatory node "'
 _MANY = 64
@@ -50,6 +65,15 @@ class Tree:
         flags = lib.LYD_DUP_RECURSIVE | lib.LYD_DUP_WITH_FLAGS
         clib.check(self.context.cdata, lib.lyd_dup_siblings(self.top, ffi.NULL, flags, copy))
         return Tree(self.context, copy[0])
+
+    def filled(self) -> Tree:
+        """A copy with the defaults that a validated tree has (RFC 7950 sections 7.5.1, 7.6.1 and 7.7.2)."""
+        copy = self.duplicate()
+        target = ffi.new("struct lyd_node **", copy.top)
+        code = lib.lyd_new_implicit_all(target, self.context.cdata, lib.LYD_IMPLICIT_NO_STATE, ffi.NULL)
+        copy.top = lib.lyd_first_sibling(target[0]) if target[0] else clib.NULL
+        clib.check(self.context.cdata, code)
+        return copy
 
     def merge(self, other: Tree) -> None:
         """Merge `other` into this tree; `other` is empty afterwards."""
@@ -134,11 +158,13 @@ class Tree:
                     if stored != text:
                         clib.change_term(self.context.cdata, node, stored)
 
-    def print(self, fmt: Literal["json", "xml"], *, defaults: bool = False) -> str:
-        """Instance data as text, compact; without `defaults` only what was set explicitly (RFC 6243 section 2.3)."""
+    def print(self, fmt: Literal["json", "xml"], *, defaults: bool = False, mode: Mode = "explicit") -> str:
+        """Instance data as text, compact: what was set explicitly (RFC 6243 section 2.3), or as `mode` says.
+
+        defaults: short for report-all. The tags of report-all-tagged are in XML only.
+        """
         if not self.top:
             return "{}" if fmt == "json" else ""
-        flags = lib.LYD_PRINT_WITHSIBLINGS | lib.LYD_PRINT_SHRINK
-        if defaults:
-            flags |= lib.LYD_PRINT_WD_ALL
-        return clib.print_node(self.context.cdata, self.top, lib.LYD_JSON if fmt == "json" else lib.LYD_XML, flags)
+        flags = lib.LYD_PRINT_WITHSIBLINGS | lib.LYD_PRINT_SHRINK | _FLAGS["report-all" if defaults else mode]
+        text = clib.print_node(self.context.cdata, self.top, lib.LYD_JSON if fmt == "json" else lib.LYD_XML, flags)
+        return _TAG.sub(rf"\g<1>{TAG_NAMESPACE}\g<2>", text) if mode == "report-all-tagged" else text
