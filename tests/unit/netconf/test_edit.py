@@ -196,6 +196,52 @@ def test_what_does_not_fit_the_model(bench: Any, body: str, tag: str, path: str 
     assert not bench.tree
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "tag"),
+    [
+        ("", "", "bad-element"),
+        ("merge", "replace", "bad-element"),
+        ("replace", "replace", "bad-element"),
+        ("create", "merge", "bad-element"),
+        ("delete", "create", "bad-element"),
+        ("create", "delete", "bad-element"),
+        ("remove", "remove", "bad-element"),
+        ("create", "create", "data-exists"),
+        ("merge", "create", "data-exists"),
+        ("delete", "delete", "data-missing"),
+    ],
+)
+def test_an_entry_given_twice_is_refused(bench: Any, first: str, second: str, tag: str) -> None:
+    """RFC 7950 section 7.8: the keys name one entry. The last one given must not win in silence."""
+    bench.edit("<e><k>x</k><j>1</j><v>a</v></e>" if first == "delete" else "<a>5</a>")
+    before = bench.xml
+    one, two = (f'nc:operation="{operation}"' if operation else "" for operation in (first, second))
+    (error,) = bench.refused(
+        f"<e {one}><k>x</k><j>1</j><v>b</v></e><e {two}><j>01</j><k>x</k><v>c</v></e>", option="rollback-on-error"
+    )
+    assert error.tag == tag
+    assert error.path.xpath in ("/t:top/t:e[t:k='x'][t:j='1']", "/t:top/t:e[t:k='x'][t:j='01']")
+    if tag == "bad-element":
+        assert error.info == (("bad-element", "e"),)
+        assert 'e with k "x" and j "01" is given twice in this edit' in error.message
+    assert bench.xml == before
+
+
+def test_an_entry_given_twice_among_top_lists_and_going_on(bench: Any) -> None:
+    server = "<server xmlns='urn:t'><name>{}</name><port>{}</port></server>"
+    body = "!" + server.format("x", 1) + server.format("y", 2) + server.format("x", 3) + server.format("z", 4)
+    (error,) = bench.refused(body, option="continue-on-error")
+    assert (error.tag, error.message) == ("bad-element", 'server "x" is given twice in this edit')
+    assert "<port>3</port>" not in bench.xml
+    assert "<port>4</port>" in bench.xml
+
+
+def test_entries_with_equal_keys_of_two_edits_or_two_lists_are_none_given_twice(bench: Any) -> None:
+    bench.edit("<o><k>1</k></o><e><k>1</k><j>1</j></e><e><k>1</k><j>2</j></e>")
+    bench.edit("<o><k>1</k><v>z</v></o>")
+    assert "<o><k>1</k><v>z</v></o>" in bench.xml
+
+
 def test_the_models_own_message_and_app_tag_come_out(bench: Any) -> None:
     (error,) = bench.refused("<a>11</a>")
     assert (error.message, error.app_tag) == ("a is from 1 to 10", "a-range")
