@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import libyang
 from netconf.access import Access, host_keys
 from netconf.capabilities import announce, content_id
 from netconf.commit import Committer
+from netconf.confirm import ROLLBACK, Later
 from netconf.datastores import Datastores
 from netconf.errors import RpcError, RpcErrors
 from netconf.limits import Limits
@@ -28,6 +30,8 @@ from netconf.yang.context import YangContext
 from netconf.yang.tree import Tree
 from nf.config.snapshot import Endpoint, GatewaySnapshot, LocalUser, System
 from nf.gateway import GatewayPort
+
+audit = logging.getLogger("openwsg.audit")
 
 _VARIABLE = re.compile(r"@([A-Z][A-Z0-9_]*)@")
 _QUOTED = re.compile("""('[^']*'|"[^"]*")""")
@@ -54,6 +58,7 @@ class Agent:
         master_key_file: Path | None = None,
         listen_override: Sequence[Endpoint] = (),
         limits: Limits | None = None,
+        later: Later | None = None,
     ) -> None:
         """Open the state directory and compile the model; nothing listens yet.
 
@@ -62,6 +67,7 @@ class Agent:
         master_key_file: of the SecretBox, by default `master.key` in state_dir.
         listen_override: endpoints in place of those of the configuration, as long as that names none, or only those
         of the factory default: of the one that this process has loaded, or after a restart of the packaged one.
+        later: in place of the loop's call_later, for the timer of confirmed commits.
         Raises LoadError for a master key or host key that is none, or a model that does not compile.
         """
         try:
@@ -85,6 +91,7 @@ class Agent:
             self._stats,
             announce(context, content),
             content,
+            later,
         )
         self._access = Access(state_dir, self._users)
         self._transport = SshTransport(self._server, self._access, keys, limits or Limits())
@@ -135,10 +142,22 @@ class Agent:
 
     async def close(self) -> None:
         """Stop listening and end every session; the durable configuration stays."""
+        self._server.confirmer.close()
         await self._listeners.close()
         await self._transport.close()
 
     async def _load_stored(self, stored: Stored) -> None:
+        before = self._store.read(ROLLBACK)
+        if before is not None and before.body != stored.body:
+            tree = self._context.parse(before.body, "json")
+            tree.validate()
+            async with self._datastores.writing:
+                await self._committer.put_back(tree, Author(ROLLBACK), stored)
+            self._store.delete(ROLLBACK)
+            audit.warning("commit-rolled-back reason=restart")
+            return
+        if before is not None:
+            self._store.delete(ROLLBACK)
         tree = self._context.parse(stored.body, "json")
         tree.validate()
         async with self._datastores.writing:

@@ -36,6 +36,7 @@ def announce(context: YangContext, content: str) -> tuple[str, ...]:
         BASE_1_0,
         BASE_1_1,
         f"{_CAPABILITY}candidate:1.0",
+        f"{_CAPABILITY}confirmed-commit:1.1",
         f"{_CAPABILITY}validate:1.1",
         f"{_CAPABILITY}rollback-on-error:1.0",
         f"{_CAPABILITY}startup:1.0",

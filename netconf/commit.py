@@ -53,6 +53,16 @@ class Committer:
         self.snapshot: GatewaySnapshot | None = None
         """The configuration in force, None before the first."""
 
+    @property
+    def stored(self) -> Stored | None:
+        """The configuration in force as the store has it."""
+        return self._stored
+
+    async def put_back(self, tree: Tree, author: Author, unconfirmed: Stored) -> None:
+        """Put `tree` in force at the start in place of what is stored, which nobody has confirmed; raises RpcErrors."""
+        self._stored = unconfirmed
+        await self.put_in_force(tree, author, None)
+
     def take_in(self, path: str, given: str, existing: str | None) -> str:
         """What to store for the secret leaf at a libyang path; raises RpcError invalid-value for sealed text of
         another key."""

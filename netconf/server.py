@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from netconf.commit import Committer
+from netconf.confirm import Confirmer, Later
 from netconf.datastores import Datastores
 from netconf.stats import Stats
 from netconf.store import Author, Store
@@ -52,10 +53,12 @@ class Server:
         stats: Stats,
         capabilities: tuple[str, ...],
         content_id: str,
+        later: Later | None = None,
     ) -> None:
         self.context = context
         self.datastores = datastores
         self.committer = committer
+        self.confirmer = Confirmer(datastores, committer, store, later)
         self.store = store
         self.gateway = gateway
         self.stats = stats
@@ -82,4 +85,5 @@ class Server:
         client.closing = True
         self.stats.sessions_current -= 1
         self.datastores.release_all(client.session_id)
+        self.confirmer.session_ended(client.session_id)
         audit.info("session-closed session=%d user=%s", client.session_id, client.user)

@@ -10,6 +10,7 @@ from lxml import etree
 from netconf import xmlio
 from netconf.errors import RpcError, RpcErrors
 from netconf.rpc import (
+    cancel_commit,
     close_session,
     commit,
     copy_config,
@@ -42,6 +43,7 @@ _BASE: dict[str, Callable[[Call], Awaitable[str]]] = {
     "unlock": unlock.run,
     "validate": validate.run,
     "commit": commit.run,
+    "cancel-commit": cancel_commit.run,
     "discard-changes": discard_changes.run,
     "close-session": close_session.run,
     "kill-session": kill_session.run,

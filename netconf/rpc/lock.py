@@ -10,5 +10,7 @@ async def run(call: Call) -> str:
     session."""
     name = datastore(required(parameters(call.element, "target"), "target"))
     async with call.writing() as datastores:
+        if name == "running":
+            call.server.confirmer.check_lock(call.client.session_id)
         datastores.lock(name, call.client.session_id)
     return OK

@@ -20,7 +20,7 @@ _YANG_1_1 = 2
 
 STANDARD_MODULES = ("ietf-netconf", "ietf-netconf-monitoring", "ietf-netconf-with-defaults")
 STANDARD_FEATURES: Mapping[str, tuple[str, ...]] = {
-    "ietf-netconf": ("candidate", "rollback-on-error", "validate", "startup", "xpath"),
+    "ietf-netconf": ("candidate", "confirmed-commit", "rollback-on-error", "validate", "startup", "xpath"),
 }
 
 

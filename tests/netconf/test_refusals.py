@@ -198,7 +198,6 @@ async def test_unknown_operations_and_parameters(rig: Any) -> None:
             "<edit-config><target><candidate/></target><default-operation>x</default-operation><config/></edit-config>",
             "invalid-value",
         ),
-        ("<commit><confirmed/></commit>", "operation-not-supported"),
         ("<kill-session><session-id>0</session-id></kill-session>", "invalid-value"),
         ("<kill-session><session-id>x</session-id></kill-session>", "invalid-value"),
         ("<kill-session><session-id>99</session-id></kill-session>", "invalid-value"),
