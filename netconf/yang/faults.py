@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from netconf.errors import RpcError
-from netconf.yang import paths
+from netconf.yang import paths, wording
 from netconf.yang.clib import StoredError
 from netconf.yang.schema import SchemaNode
 
@@ -48,6 +48,8 @@ def to_rpc_error(
     tag, app_tag, info = _classify(stored, parsing)
     if schema is not None and schema.secret and tag == "invalid-value":
         message = "the value does not fit the type of this secret"
+    elif schema is not None and not schema.secret:
+        message = wording.reworded(message, schema)
     return RpcError(tag, message, app_tag=app_tag, path=location, info=info)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from _libyang import lib
 from libyang.schema import Module, SAnydata, SAnyxml, SContainer, SLeaf, SLeafList, SList, SNode, SNotif, SRpc, Type
 
-from netconf.yang import clib
+from netconf.yang import allowed, clib
 
 Kind = Literal["container", "list", "leaf", "leaf-list", "anydata", "rpc", "action", "notification"]
 
@@ -25,7 +25,7 @@ class SchemaNode:
     children: by (namespace, name); of an operation its input. cases: (choice, case) of every choice between this
     node and its parent data node, outermost first. ref: address of the compiled node, stable for the life of the
     context. prefixed: values can hold prefixes (identityref, instance-identifier). holds_secrets: this node or one
-    below it is a secret.
+    below it is a secret. allowed: what values a leaf takes, in words, "" where there are none.
     """
 
     name: str
@@ -41,6 +41,7 @@ class SchemaNode:
     secret: bool = False
     prefixed: bool = False
     holds_secrets: bool = False
+    allowed: str = ""
     cases: tuple[tuple[int, int], ...] = ()
     children: dict[tuple[str, str], SchemaNode] = field(default_factory=dict, repr=False)
 
@@ -98,6 +99,7 @@ def _build(snode: SNode, parent: SchemaNode | None) -> SchemaNode:
     elif isinstance(snode, SLeaf | SLeafList):
         node.prefixed = any(base in (Type.IDENT, Type.INST) for base in snode.type().bases())
         node.user_ordered = bool(snode.cdata.flags & lib.LYS_ORDBY_USER)
+        node.allowed = allowed.in_words(snode) if node.config else ""
     for child in below:
         built = _build(child, node)
         node.children[built.namespace, built.name] = built
