@@ -72,6 +72,11 @@ class IkeSaView:
     children: tuple[ChildSaView, ...]
     fragmentation: bool = False
     """Both ends have announced IKEv2 fragmentation (FRG-03)."""
+    queue_drops: int = 0
+    ike_rekeys_refused: int = 0
+    child_rekeys_refused: int = 0
+    decrypt_drops: int = 0
+    """The last four: what the limits of `ddos` took effect on (STA-87 to STA-90)."""
 
 
 @dataclass(frozen=True, slots=True)

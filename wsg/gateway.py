@@ -52,7 +52,12 @@ from wsg.workers import Workers
 log = logging.getLogger(__name__)
 events_log = logging.getLogger("wsg.events")
 
-_WARNINGS = {EventName.AUTHENTICATION_FAILED, EventName.SETUP_FAILED, EventName.COOKIE_CHALLENGE_ON}
+_WARNINGS = {
+    EventName.AUTHENTICATION_FAILED,
+    EventName.SETUP_FAILED,
+    EventName.DECRYPT_FAILURES,
+    EventName.COOKIE_CHALLENGE_ON,
+}
 _VIEWS_DEADLINE_S = 5.0
 
 

@@ -49,6 +49,12 @@ def ike_sa(view: IkeSaView) -> Json:
             "age": decimal(view.age_s),
             "rekey-in": decimal(view.rekey_in_s),
             "inner-address": list(dict.fromkeys(view.inner_addresses)),
+            "misuse": {
+                "queue-drops": str(view.queue_drops),
+                "ike-rekeys-refused": str(view.ike_rekeys_refused),
+                "child-rekeys-refused": str(view.child_rekeys_refused),
+                "decryption-drops": str(view.decrypt_drops),
+            },
             "child-sa": [_child_sa(child) for child in view.children if child.spi_in],
         }
     )

@@ -85,6 +85,9 @@ def _ikesa(node: Node, sets: IkeSets) -> IkeSaParameters:
         notify_invalid_message_id=notify.get("invalid-message-id", False),
         notify_invalid_syntax=notify["invalid-syntax"],
         half_open_sa_timer_s=_number_or_disabled(node["ddos"]["half-open-sa-timer"]),
+        decrypt_fail_count=_number_or_disabled(node["ddos"]["decrypt-fail-count"]),
+        rekey_rate=_number_or_disabled(node["ddos"]["rekey-rate"]),
+        message_queue_size=_number_or_disabled(node["ddos"]["message-queue-size"]),
         fragmentation=node["fragmentation"],
     )
 

@@ -153,6 +153,12 @@ class IkeSaParameters:
     half_open_sa_timer_s: int | None = 60
     fragmentation: bool = True
     """IKEv2 fragmentation is announced, sent and put together (FRG-02)."""
+    decrypt_fail_count: int | None = 30
+    """DOS-03; None, as of the next two, is no limit."""
+    rekey_rate: int | None = 5
+    """Rekey requests a second of one IKE SA (DOS-06)."""
+    message_queue_size: int | None = 20
+    """Messages waiting for one IKE SA (DOS-08)."""
 
 
 @dataclass(frozen=True, slots=True)

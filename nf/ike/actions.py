@@ -73,6 +73,7 @@ class EventName(Enum):
     CHILD_SA_REKEYED = "child-sa-rekeyed"
     SETUP_FAILED = "setup-failed"
     AUTHENTICATION_FAILED = "authentication-failed"
+    DECRYPT_FAILURES = "decrypt-failures"
     COOKIE_CHALLENGE_ON = "cookie-challenge-on"
     COOKIE_CHALLENGE_OFF = "cookie-challenge-off"
 

@@ -59,6 +59,8 @@ class Core:
         """By inbound SPI."""
         self.reserved_ike_spis: set[bytes] = set()
         self.woken: list[IkeSa] = []
+        self.taken: dict[bytes, int] = {}
+        """How many messages each IKE SA was sent since the last poll(), by our SPI."""
         self.reserved_spis: set[int] = set()
         """Inbound SPIs that a request of ours names and no Child SA has yet."""
         self.by_sa_id: dict[int, ChildSa] = {}

@@ -24,6 +24,7 @@ DROPS = (
     "half-open-limit",
     "source-limit",
     "maximum-tunnels",
+    "message-queue",
     "internal-error",
     "fragment",
 )
@@ -41,6 +42,7 @@ SETUP_FAILURES = (
     "half-open-timeout",
     "setup-timeout",
     "retransmissions",
+    "decrypt-failures",
     "peer-notify",
     "deleted",
     "internal-error",
@@ -142,6 +144,15 @@ FAMILIES: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
     "rekeys": (
         "Rekeys by kind and outcome: started by us, answered for the peer, failed, refused, collided.",
         (("ike", "child"), ("started", "succeeded", "answered", "failed", "refused", "collided")),
+    ),
+    "rekeys-limited": (
+        "Rekey requests of peers refused with TEMPORARY_FAILURE because of `ddos rekey-rate`, by kind (DOS-07).",
+        (("ike", "child"),),
+    ),
+    "decrypt-failures-exceeded": (
+        "Runs of undecryptable messages as long as `ddos decrypt-fail-count`: in the set-up, which they end, or later "
+        "(DOS-03, DOS-04).",
+        (("setup", "established"),),
     ),
     "cookies": ("COOKIE challenges sent; cookies of peers that were good or bad.", (("sent", "accepted", "rejected"),)),
     "dpd": ("Liveness checks sent, and peers given up after them (RED-25).", (("sent", "failed"),)),

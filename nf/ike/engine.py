@@ -120,6 +120,7 @@ class Engine:
         """The actions since the last call, in order."""
         actions = self._core.actions
         self._core.actions = []
+        self._core.taken.clear()
         return actions
 
     def next_timeout(self) -> float | None:

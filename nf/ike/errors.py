@@ -84,6 +84,10 @@ class TemporaryFailure(ProtocolError):
     notify = NotifyType.TEMPORARY_FAILURE
 
 
+class RekeyRateExceeded(TemporaryFailure):
+    """More rekeys a second than `ddos rekey-rate` allows (DOS-07); `use-rfc5996-notification` does not matter to it."""
+
+
 class ChildSaNotFound(ProtocolError):
     """A rekey of a Child SA that we do not have (RFC 7296 section 2.25, RKY-40)."""
 

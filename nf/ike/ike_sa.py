@@ -21,6 +21,7 @@ from nf.policy.tables import Identity, ServicePolicy
 
 if TYPE_CHECKING:
     from nf.ike.fragments import Pieces
+    from nf.ike.misuse import Misuse
     from nf.ike.scheduler import InFlight, Task
 
 ZERO_SPI = bytes(8)
@@ -46,6 +47,7 @@ class IkeSa:
     init_request, init_response: the two IKE_SA_INIT datagrams that AUTH covers; kept until authentication.
     claims: the IKE SA that the peer made this one of, while we rekey that one as well and do not know who wins.
     early_deletes: SPIs that the peer deleted while a request of ours that makes a Child SA was under way.
+    misuse: what the peer did that `ddos` has a limit for, or None.
     expected_id: Message ID of the peer's next request; next_id: of ours. reply, reply_digest: the response cache
     (section 2.1), a datagram or all its fragments.
     fragmentation: both ends have announced it (RFC 7383). pieces: of the peer's request (False) and response (True)
@@ -77,6 +79,7 @@ class IkeSa:
         "leases",
         "lifetime_s",
         "local_id",
+        "misuse",
         "nat_local",
         "nat_remote",
         "next_id",
@@ -131,6 +134,7 @@ class IkeSa:
         self.children: list[ChildSa] = []
         self.early_deletes: tuple[int, ...] = ()
         self.claims: IkeSa | None = None
+        self.misuse: Misuse | None = None
         self.queue: deque[Task] = deque()
         self.in_flight: InFlight | None = None
         self.expected_id = 0

@@ -6,11 +6,11 @@ To which IKE SA it belongs, whether it may be looked at, and who answers it (RFC
 from __future__ import annotations
 
 from nf.crypto.errors import KeError
-from nf.ike import children, fragments, lifecycle, scheduler
+from nf.ike import children, fragments, lifecycle, misuse, scheduler
 from nf.ike.actions import EventName
 from nf.ike.core import Core
 from nf.ike.doorkeeper import Doorkeeper
-from nf.ike.errors import AuthenticationFailed, ProtocolError
+from nf.ike.errors import AuthenticationFailed, ProtocolError, RekeyRateExceeded
 from nf.ike.ike_sa import IkeSa
 from nf.ike.inputs import NetworkPath
 from nf.ike.scheduler import EXCHANGE_LABELS, count_notifies, digest
@@ -73,6 +73,9 @@ class Receiver:
         if sa.spi_remote != (header.spi_i if header.original_initiator else header.spi_r):
             self._drop("unknown-spi")
             return
+        if not self._fragment and not misuse.fits_queue(core, sa):
+            self._drop("message-queue")
+            return
         if header.response:
             self._response(sa, datagram, header, path, now)
             return
@@ -130,6 +133,7 @@ class Receiver:
             rules.check(message)
         except IntegrityError:
             self._drop("integrity")
+            misuse.undecryptable(core, sa)
             return
         except (InvalidSyntax, UnsupportedCriticalPayload) as error:
             self._bad_request(sa, datagram, header, error, path, now)
@@ -182,10 +186,10 @@ class Receiver:
     def _notify_of(self, sa: IkeSa, error: ProtocolError) -> NotifyPayload:
         """Without `use-rfc5996-notification` its two notifies are not sent (TPL-53).
 
-        NO_PROPOSAL_CHOSEN refuses as well.
+        NO_PROPOSAL_CHOSEN refuses as well. The limit of rekeys is another switch: what it says is sent (DOS-07).
         """
         if error.notify in (NotifyType.TEMPORARY_FAILURE, NotifyType.CHILD_SA_NOT_FOUND):
-            if not sa.service.template.ikesa.use_rfc5996_notification:
+            if not (sa.service.template.ikesa.use_rfc5996_notification or isinstance(error, RekeyRateExceeded)):
                 return NotifyPayload(NotifyType.NO_PROPOSAL_CHOSEN)
         elif sa.is_authenticated and error.notify != NotifyType.INVALID_SYNTAX:
             self.core.count("child-sas-refused.responder")
@@ -228,6 +232,7 @@ class Receiver:
         """An authenticated message: the peer lives, and behind a NAT it may have moved (section 2.23)."""
         sa.last_heard = now
         sa.seen_exchange = True
+        misuse.decrypted(sa)
         if path == sa.path:
             return
         if sa.state is IkeState.HALF_OPEN:
@@ -259,6 +264,7 @@ class Receiver:
             rules.check(message)
         except IntegrityError:
             self._drop("integrity")
+            misuse.undecryptable(core, sa)
             return
         except (InvalidSyntax, UnsupportedCriticalPayload):
             self._drop("malformed")
@@ -269,6 +275,7 @@ class Receiver:
             return
         sa.last_heard = now
         sa.seen_exchange = True
+        misuse.decrypted(sa)
         core.count(f"responses-in.{EXCHANGE_LABELS[header.exchange]}")
         count_notifies(core, message.payloads, "notifies-in")
         scheduler.landed(core, sa)

@@ -14,6 +14,7 @@ def view(sa: IkeSa, worker: int, now: float) -> IkeSaView:
     service = sa.service
     path = sa.path
     suite = sa.algorithms
+    misuse = sa.misuse
     return IkeSaView(
         context=service.context,
         service=service.name,
@@ -42,6 +43,10 @@ def view(sa: IkeSa, worker: int, now: float) -> IkeSaView:
         rekey_in_s=_left(sa.soft_at, now),
         inner_addresses=sa.inner_addresses,
         children=tuple(_child_view(child, now) for child in sa.children),
+        queue_drops=misuse.queue_drops if misuse is not None else 0,
+        ike_rekeys_refused=misuse.ike_rekeys_refused if misuse is not None else 0,
+        child_rekeys_refused=misuse.child_rekeys_refused if misuse is not None else 0,
+        decrypt_drops=misuse.decrypt_drops if misuse is not None else 0,
         fragmentation=sa.fragmentation,
     )
 

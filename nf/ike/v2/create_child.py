@@ -8,7 +8,7 @@ from __future__ import annotations
 from nf.crypto.errors import KeError
 from nf.crypto.ke import KeKey
 from nf.crypto.keymat import ChildKeys
-from nf.ike import children
+from nf.ike import children, misuse
 from nf.ike.child_sa import ChildSa
 from nf.ike.core import Core
 from nf.ike.errors import InvalidSyntaxError, NoAdditionalSas, ProtocolError, TemporaryFailure
@@ -29,9 +29,11 @@ def dispatch(core: Core, sa: IkeSa, request: Message, now: float) -> tuple[Paylo
     if sa_payload is None or not sa_payload.proposals:
         raise InvalidSyntaxError("no SA payload")
     if sa_payload.proposals[0].protocol == ProtocolId.IKE:
+        misuse.check_rekey(core, sa, "ike", now)
         return rekey_ike.handle_request(core, sa, request, now)
     rekey = request.notify(NotifyType.REKEY_SA)
     if rekey is not None:
+        misuse.check_rekey(core, sa, "child", now)
         return rekey_child.handle_request(core, sa, request, rekey, now)
     return handle_request(core, sa, request, now)
 

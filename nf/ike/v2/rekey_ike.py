@@ -8,7 +8,7 @@ from __future__ import annotations
 from nf.crypto.errors import KeError
 from nf.crypto.ke import KeKey
 from nf.crypto.keymat import rekey_skeyseed
-from nf.ike import lifecycle, retry
+from nf.ike import lifecycle, misuse, retry
 from nf.ike.core import Core
 from nf.ike.errors import InvalidKe, InvalidSyntaxError, NoAdditionalSas, NoProposal, ProtocolError, TemporaryFailure
 from nf.ike.ike_sa import IkeSa
@@ -127,6 +127,7 @@ def _successor(
     new.local_id, new.remote_id = sa.local_id, sa.remote_id
     new.nat_local, new.nat_remote = sa.nat_local, sa.nat_remote
     new.created_at = sa.created_at
+    misuse.inherit(sa, new)
     new.fragmentation = sa.fragmentation
     lifecycle.set_algorithms(new, chosen.suite)
     return new

@@ -78,6 +78,10 @@ IKE = IkeSaView(
     rekey_in_s=77.0,
     inner_addresses=("10.99.0.1", "fd00:99::1"),
     children=(CHILD, replace(CHILD, spi_in=2, encr=999, integ=999, ke_method=999)),
+    queue_drops=1,
+    ike_rekeys_refused=2,
+    child_rekeys_refused=3,
+    decrypt_drops=4,
     fragmentation=True,
 )
 VIEWS = GatewayViews(
@@ -134,6 +138,12 @@ def test_ike_sa(yang: Any, demo: Json, snapshot: GatewaySnapshot) -> None:
         "age": "0.0",
         "rekey-in": "77.0",
         "inner-address": ["10.99.0.1", "fd00:99::1"],
+        "misuse": {
+            "queue-drops": "1",
+            "ike-rekeys-refused": "2",
+            "child-rekeys-refused": "3",
+            "decryption-drops": "4",
+        },
     }
     assert [child["spi-in"] for child in children] == [1, 2]
     assert "rekey-in" not in second

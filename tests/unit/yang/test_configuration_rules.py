@@ -214,6 +214,12 @@ TEMPLATE: list[Case] = [
     *span(f"{SITE}/ikev2-ikesa/setup-timer", 1, 3600, "setup-timer-range"),  # TPL-47
     *at(f"{SITE}/ikev2-ikesa/ddos/half-open-sa-timer", OK, 1, 1800, "disabled"),  # DOS-01
     *at(f"{SITE}/ikev2-ikesa/ddos/half-open-sa-timer", ANY, 0, 1801, "off"),
+    *at(f"{SITE}/ikev2-ikesa/ddos/decrypt-fail-count", OK, 1, 100, "disabled"),  # DOS-03
+    *at(f"{SITE}/ikev2-ikesa/ddos/decrypt-fail-count", ANY, 0, 101, "off"),
+    *at(f"{SITE}/ikev2-ikesa/ddos/rekey-rate", OK, 1, 50, "disabled"),  # DOS-06
+    *at(f"{SITE}/ikev2-ikesa/ddos/rekey-rate", ANY, 0, 51, "off"),
+    *at(f"{SITE}/ikev2-ikesa/ddos/message-queue-size", OK, 1, 50, "disabled"),  # DOS-08
+    *at(f"{SITE}/ikev2-ikesa/ddos/message-queue-size", ANY, 0, 51, "off"),
     *span(f"{SITE}/max-childsa/maximum", 1, 5, "max-childsa-range"),  # TPL-22
     *at(f"{SITE}/max-childsa/overload-action", OK, "ignore", "terminate"),  # TPL-23
     *span(f"{SITE}/keepalive/interval", 10, 3600, "keepalive-range"),  # TPL-21
