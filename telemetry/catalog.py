@@ -28,7 +28,8 @@ ESP_DROP_REASONS = (
         "expired",
         "sequence-exhausted",
     ),
-    *("too-big", "no-route", "send-failed", "unsupported", "dummy", "keepalive", "ike-overflow", "panicked", "other"),
+    *("too-big", "no-route", "send-failed", "unsupported", "dummy", "keepalive", "ike-overflow"),
+    *("ce-on-not-ect", "panicked", "other"),
 )
 OUTCOMES = (
     # "ok" or the error-tag of the reply (RFC 6241 appendix A)

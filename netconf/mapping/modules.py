@@ -24,7 +24,7 @@ MODULES: Final = (
 """Every module of `yang/`, all to be implemented."""
 
 FEATURES: Final[dict[str, tuple[str, ...]]] = {
-    "openwsg-types": ("weak-prf", "weak-integrity"),
+    "openwsg-types": ("weak-prf", "weak-integrity", "dont-fragment-control", "pre-fragment", "natt-include-header"),
 }
 """Features to enable, by module. The others wait for the parts of the gateway that honour them."""
 

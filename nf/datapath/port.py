@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 class Direction(Enum):
@@ -56,6 +56,10 @@ class Sa:
     integ_key is empty with them.
     local_ts is what our side may be, remote_ts what the peer's side may be, in both directions.
     replay_window: packets, 0 is off. mtu: of the inner packet; a larger one is answered with ICMP.
+    dont_fragment: the outer header's DF bit (TPL-12); an inner IPv6 packet counts as having it, and what would have it
+    is not fragmented with an outer IPv6 header either. pre_fragment: octets of the outer packet, 0 is off; an inner
+    IPv4 packet without DF is fragmented so that each outer packet fits (WSG-08). count_udp_header: the UDP header of
+    ESP in UDP counts there (QOS-21). These and mtu are for outbound SAs.
     """
 
     sa_id: int
@@ -79,6 +83,9 @@ class Sa:
     replay_window: int = 64
     lifetime: Lifetime = field(default_factory=Lifetime)
     mtu: int = 1438
+    dont_fragment: Literal["clear-bit", "copy-bit", "set-bit"] = "copy-bit"
+    pre_fragment: int = 0
+    count_udp_header: bool = False
 
 
 class EventKind(Enum):

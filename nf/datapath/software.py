@@ -83,6 +83,9 @@ class SoftwareDatapath:
                 ),
                 mtu=sa.mtu,
                 first_sequence=first_sequence,
+                dont_fragment=sa.dont_fragment,
+                pre_fragment=sa.pre_fragment,
+                count_udp_header=sa.count_udp_header,
             )
         except (DatapathError, OverflowError) as error:
             raise DatapathError(f"SA {sa.sa_id} ({sa.direction.value} {sa.spi:08x}): {error}") from None

@@ -265,6 +265,9 @@ def _port_sas(child: ChildSa, keys: ChildKeys, exchange_initiator: bool) -> tupl
             service.replay_window,
             _lifetime(child, service.replay_window, outbound=direction is Direction.OUTBOUND),
             mtu,
+            template.dont_fragment,
+            service.pre_fragment_mtu,
+            template.natt is not None and template.natt.include_header,
         )
 
     return (

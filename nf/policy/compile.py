@@ -121,6 +121,7 @@ def _service(
         dns4=tuple(server.packed for server in servers if server.version == 4),
         dns6=tuple(server.packed for server in servers if server.version == 6),
         replay_window=context.replay_window,
+        pre_fragment_mtu=service.pre_fragment_mtu,
     )
 
 
@@ -174,6 +175,7 @@ def _template(template: CryptoTemplate, context: Path, secrets: Mapping[SecretRe
         ipv6_mtu=template.ipv6_mtu,
         ip_ikev2_mtu=template.ip_ikev2_mtu,
         ipv6_ikev2_mtu=template.ipv6_ikev2_mtu,
+        dont_fragment=template.control_dont_fragment,
     )
 
 

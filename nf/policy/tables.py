@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 from nf.config.snapshot import CookieChallenge, IkeSaParameters, Keepalive, NatTraversal
 from nf.policy.pad import Pad
@@ -60,6 +61,7 @@ class TemplatePolicy:
     ipv6_mtu: int
     ip_ikev2_mtu: int
     ipv6_ikev2_mtu: int
+    dont_fragment: Literal["clear-bit", "copy-bit", "set-bit"]
 
     @property
     def key(self) -> tuple[str, str]:
@@ -87,6 +89,7 @@ class ServicePolicy:
     dns4: tuple[bytes, ...]
     dns6: tuple[bytes, ...]
     replay_window: int
+    pre_fragment_mtu: int
 
     @property
     def key(self) -> tuple[str, str]:

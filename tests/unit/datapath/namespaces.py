@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from nf.datapath.port import Direction, Sa, Selector
 from nf.datapath.software import SoftwareDatapath
@@ -87,7 +88,7 @@ class Gateway:
                 self.datapath.add_raw(1, self.outer(v6), 6 if v6 else 4, raw.fileno())
                 self.sockets += [udp, raw]
 
-    def install(self, peer: Gateway, v6: bool, encapsulated: bool, mtu: int = 1300) -> None:
+    def install(self, peer: Gateway, v6: bool, encapsulated: bool, mtu: int = 1300, **changes: Any) -> None:
         port = 4500 if encapsulated else 0
         for sa_id, direction, spi in ((1, Direction.OUTBOUND, self.number), (2, Direction.INBOUND, peer.number)):
             self.datapath.install_sa(
@@ -110,6 +111,7 @@ class Gateway:
                     encap_local_port=port,
                     encap_remote_port=port,
                     mtu=mtu,
+                    **changes,
                 )
             )
 

@@ -26,6 +26,7 @@ REASONS = {
     "dummy",
     "keepalive",
     "ike-overflow",
+    "ce-on-not-ect",
     "panicked",
 }
 

@@ -231,7 +231,7 @@ TEMPLATE: list[Case] = [
     *span(f"{SITE}/ipv6/ikev2-mtu", 1144, 1912, "ikev2-mtu-range"),  # FRG-11
     *at(f"{SITE}/ikev2-ikesa/fragmentation", OK, True, False),  # FRG-02
     *at(f"{SITE}/ikev2-ikesa/fragmentation", ANY, "yes", 1),
-    ("not there yet: include-header", [(f"{SITE}/natt", {"include-header": True})], ANY),
+    ("include-header", [(f"{SITE}/natt", {"include-header": True})], OK),
     ("not there yet: NAT keepalive", [(f"{SITE}/natt", {"send-keepalive": {}})], ANY),
     ("not there yet: protocol ID", [(f"{SITE}/ikev2-ikesa/ignore-notify-protocol-id", True)], ANY),
     ("not there yet: user activity", [(f"{SITE}/ikev2-ikesa/keepalive-user-activity", True)], ANY),
@@ -241,7 +241,7 @@ TEMPLATE: list[Case] = [
         ANY,
     ),
     *at(f"{SITE}/dns-handling", OK, "custom", "normal"),  # TPL-13
-    ("DF control is not there yet", [(f"{SITE}/control-dont-fragment", "set-bit")], ANY),
+    ("DF control", [(f"{SITE}/control-dont-fragment", "set-bit")], OK),
     # TPL-15, TPL-16
     *span(f"{SITE}/dos/cookie-challenge/half-open-sess-count/start", 30000, 100000, ANY),
     (
@@ -445,7 +445,7 @@ SERVICE: list[Case] = [
         "pool-deployment-mode",
     ),
     *at(f"{SITES}/initial-contact", OK, True),  # DUP-05
-    ("pre-fragmentation is not there yet", [(f"{SITES}/pre-fragment", {"mtu": 1400})], ANY),  # WSG-08
+    ("pre-fragmentation", [(f"{SITES}/pre-fragment", {"mtu": 1400})], OK),  # WSG-08
 ]
 
 

@@ -82,6 +82,13 @@ impl Outbound {
         self.prefix_octets() + (payload_octets + 2).div_ceil(align) * align + self.suite.icv_octets()
     }
 
+    /// Octets of the largest payload whose ESP packet is at most `octets`; 0 when there is none.
+    pub fn payload_room(&self, octets: usize) -> usize {
+        let align = self.suite.alignment();
+        let body = octets.saturating_sub(self.prefix_octets() + self.suite.icv_octets());
+        (body / align * align).saturating_sub(2)
+    }
+
     /// Seal in place. The payload lies in `buf` behind `prefix_octets` octets, and is `payload_octets` long; gives the
     /// octets of the packet at the start of `buf`. `sequence` was reserved and is used once; `random` is asked for an IV
     /// where the cipher wants one that nobody can predict.
@@ -171,6 +178,19 @@ mod tests {
         assert_eq!(sa.reserve(1), Err(Exhausted));
         let past = Outbound::new(1, false, suite(), 0x1_0000_0000);
         assert_eq!(past.reserve(1), Err(Exhausted));
+    }
+
+    #[test]
+    fn the_payload_room_is_what_fits() {
+        let suites = [suite(), Suite::new(12, 256, 12, &[7; 32], &[8; 32]).unwrap()];
+        for sa in suites.map(|suite| Outbound::new(1, false, suite, 1)) {
+            for octets in 60..1500 {
+                let room = sa.payload_room(octets);
+                assert!(room == 0 || sa.sealed_octets(room) <= octets);
+                assert!(sa.sealed_octets(room + 1) > octets);
+            }
+            assert_eq!(sa.payload_room(0), 0);
+        }
     }
 
     #[test]

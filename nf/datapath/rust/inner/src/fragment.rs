@@ -33,6 +33,11 @@ impl<'a> Fragments<'a> {
         self.payload.len().div_ceil(self.size)
     }
 
+    /// Octets of the longest.
+    pub fn longest(&self) -> usize {
+        20 + self.size.min(self.payload.len())
+    }
+
     /// Write fragment `index` to the start of `out`; None when there is none or no room.
     pub fn write(&self, index: usize, out: &mut [u8]) -> Option<usize> {
         let start = index.checked_mul(self.size)?;

@@ -63,7 +63,7 @@ impl Transport for DummyTransport {
             match sys::read(owned(&self.fd), slot) {
                 Ok(octets) => {
                     let start = index * SLOT_OCTETS;
-                    batch.received.push(Received { place: start..start + octets, segment: octets, from });
+                    batch.received.push(Received { place: start..start + octets, segment: octets, from, class: 0 });
                 }
                 Err(error) if index == 0 => return Err(error),
                 Err(_) => break,

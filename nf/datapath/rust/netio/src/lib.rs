@@ -2,6 +2,7 @@
 //!
 //! All unsafe code of the workspace is in `sys`, one system call to a function.
 
+mod dont_fragment;
 mod dummy;
 mod poll;
 mod raw;
@@ -63,6 +64,10 @@ pub struct Message {
     pub segment: usize,
     /// Who gets it; the port is ignored without UDP.
     pub to: SocketAddr,
+    /// DSCP and ECN of the outer header.
+    pub class: u8,
+    /// The outer packet may not be fragmented, here or on its way.
+    pub whole: bool,
 }
 
 impl Message {
@@ -73,7 +78,7 @@ impl Message {
 }
 
 /// How sending went, in packets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
     /// Handed to the kernel.
     pub sent: u64,
@@ -81,6 +86,18 @@ pub struct Sent {
     pub too_big: u64,
     /// Refused for another reason.
     pub failed: u64,
+    /// Messages that are larger than their path takes and may not be fragmented, the last of each receiver.
+    pub refused: Vec<Refused>,
+}
+
+/// A path that takes less than what was sent on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Who was to get it.
+    pub to: SocketAddr,
+    /// Octets of the largest outer packet that the path takes; 0 when the kernel did not say.
+    pub mtu: usize,
+    place: Range<usize>,
 }
 
 /// What was received: places in the batch's buffer.
@@ -92,6 +109,8 @@ pub struct Received {
     pub segment: usize,
     /// Who sent it.
     pub from: SocketAddr,
+    /// DSCP and ECN of the outer header.
+    pub class: u8,
 }
 
 /// Room for one round of receiving.

@@ -1,5 +1,6 @@
 //! Native ESP over a raw socket of IP protocol 50.
 
+use crate::dont_fragment::DontFragment;
 use crate::udp::SOCKET_BUFFER_OCTETS;
 use crate::{Message, ReceiveBatch, Sent, Transport, owned, sys};
 use std::io;
@@ -9,14 +10,18 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 pub struct RawEsp {
     fd: OwnedFd,
     v6: bool,
+    whole: DontFragment,
 }
 
 impl RawEsp {
     /// `v6`: the family of the socket.
     pub fn new(fd: OwnedFd, v6: bool) -> io::Result<Self> {
-        sys::allow_fragments(owned(&fd), v6)?;
+        if v6 {
+            sys::receive_class(owned(&fd), v6)?; // an IPv4 socket gives the header itself
+        }
+        let whole = DontFragment::new(owned(&fd), v6)?;
         sys::set_buffers(owned(&fd), SOCKET_BUFFER_OCTETS);
-        Ok(Self { fd, v6 })
+        Ok(Self { fd, v6, whole })
     }
 }
 
@@ -27,6 +32,7 @@ impl Transport for RawEsp {
             let buf = &batch.buf;
             batch.received.retain_mut(|received| {
                 let header = buf.get(received.place.start).map_or(0, |octet| usize::from(octet & 15) * 4);
+                received.class = buf.get(received.place.start + 1).copied().unwrap_or_default();
                 received.place.start += header;
                 received.segment = received.place.len();
                 header >= 20 && !received.place.is_empty()
@@ -36,7 +42,7 @@ impl Transport for RawEsp {
     }
 
     fn send(&self, arena: &[u8], messages: &[Message]) -> Sent {
-        sys::send(owned(&self.fd), arena, messages, false)
+        self.whole.send(owned(&self.fd), arena, messages, false)
     }
 
     fn segments(&self) -> bool {

@@ -1,6 +1,6 @@
 //! System calls. Every unsafe block of the workspace is here.
 
-use crate::{Message, ReceiveBatch, Received, SLOT_OCTETS, Sent};
+use crate::{Message, ReceiveBatch, Received, Refused, SLOT_OCTETS, Sent};
 use libc::{c_int, c_void, cmsghdr, iovec, mmsghdr, msghdr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t};
 use std::io::{self, IoSlice};
 use std::mem::{MaybeUninit, size_of, zeroed};
@@ -122,12 +122,60 @@ pub(crate) fn set_buffers(fd: BorrowedFd<'_>, octets: c_int) {
     }
 }
 
-/// Clear DF on what is sent: the kernel fragments an outer packet that is larger than its path.
-pub(crate) fn allow_fragments(fd: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
+/// Whether what is sent must stay whole: with DF (IPv4), and refused when it is larger than its path. Otherwise the
+/// kernel fragments it, without DF.
+pub(crate) fn set_whole(fd: BorrowedFd<'_>, v6: bool, whole: bool) -> io::Result<()> {
     if v6 {
-        set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)
+        let value = if whole { libc::IPV6_PMTUDISC_DO } else { libc::IPV6_PMTUDISC_DONT };
+        set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, value)
     } else {
-        set_option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)
+        let value = if whole { libc::IP_PMTUDISC_DO } else { libc::IP_PMTUDISC_DONT };
+        set_option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, value)
+    }
+}
+
+/// Ask for the TOS octet or traffic class of what is received.
+pub(crate) fn receive_class(fd: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
+    if v6 {
+        set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 1)
+    } else {
+        set_option(fd, libc::IPPROTO_IP, libc::IP_RECVTOS, 1)
+    }
+}
+
+/// Whether errors of this socket are queued, with their details. Off also forgets what is queued.
+pub(crate) fn queue_errors(fd: BorrowedFd<'_>, v6: bool, on: bool) -> io::Result<()> {
+    if v6 {
+        set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, on.into())
+    } else {
+        set_option(fd, libc::IPPROTO_IP, libc::IP_RECVERR, on.into())
+    }
+}
+
+/// The path MTU in the newest queued error, if that is what it is about.
+pub(crate) fn queued_mtu(fd: BorrowedFd<'_>) -> Option<usize> {
+    // SAFETY: all zeros is a valid msghdr.
+    let mut header: msghdr = unsafe { zeroed() };
+    let mut control = [Control([0; CONTROL_OCTETS]); 4];
+    let mut mtu = None;
+    loop {
+        header.msg_control = control.as_mut_ptr().cast();
+        header.msg_controllen = std::mem::size_of_val(&control) as _;
+        // SAFETY: no name and no data are asked for; the control buffer lives through the call and is as long as stated.
+        let got = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut header, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) };
+        if got < 0 {
+            return mtu;
+        }
+        each_control(&header, |level, kind, data| {
+            let is_error = (level, kind) == (libc::IPPROTO_IP, libc::IP_RECVERR)
+                || (level, kind) == (libc::IPPROTO_IPV6, libc::IPV6_RECVERR);
+            // struct sock_extended_err: errno, four octets, then what the error is about
+            if let (true, Some(&[a, b, c, d, _, _, _, _, e, f, g, h])) = (is_error, data.first_chunk::<12>()) {
+                if u32::from_ne_bytes([a, b, c, d]) == libc::EMSGSIZE as u32 {
+                    mtu = usize::try_from(u32::from_ne_bytes([e, f, g, h])).ok();
+                }
+            }
+        });
     }
 }
 
@@ -250,47 +298,52 @@ pub(crate) fn receive(fd: BorrowedFd<'_>, batch: &mut ReceiveBatch) -> io::Resul
     })? as usize;
     for (index, header) in headers.iter().enumerate().take(got) {
         let (Some(from), octets) = (from_storage(&names[index]), header.msg_len as usize) else { continue };
-        let segment = gro_size(&header.msg_hdr).unwrap_or(octets).min(octets);
+        let (segment, class) = described(&header.msg_hdr);
+        let segment = segment.unwrap_or(octets).min(octets);
         if octets > 0 && segment > 0 && header.msg_hdr.msg_flags & libc::MSG_TRUNC == 0 {
             let start = index * SLOT_OCTETS;
-            batch.received.push(Received { place: start..start + octets, segment, from });
+            batch.received.push(Received { place: start..start + octets, segment, from, class });
         }
     }
     Ok(())
 }
 
-/// The segment size in a UDP_GRO control message.
-fn gro_size(header: &msghdr) -> Option<usize> {
-    // SAFETY: the header was filled in by recvmmsg: its control buffer is valid for msg_controllen octets.
+/// The segment size of UDP_GRO, and the TOS octet or traffic class, as control messages tell them.
+fn described(header: &msghdr) -> (Option<usize>, u8) {
+    let (mut segment, mut class) = (None, 0);
+    each_control(header, |level, kind, data| match (level, kind, data) {
+        (libc::IPPROTO_UDP, UDP_GRO, &[a, b, c, d, ..]) => {
+            segment = usize::try_from(c_int::from_ne_bytes([a, b, c, d])).ok();
+        }
+        (libc::IPPROTO_IP, libc::IP_TOS, &[tos, ..]) => class = tos,
+        (libc::IPPROTO_IPV6, libc::IPV6_TCLASS, &[a, b, c, d, ..]) => class = c_int::from_ne_bytes([a, b, c, d]) as u8,
+        _ => {}
+    });
+    (segment, class)
+}
+
+/// Look at each control message of a header that the kernel filled in: level, type, data.
+fn each_control(header: &msghdr, mut look: impl FnMut(c_int, c_int, &[u8])) {
+    // SAFETY: the header was filled in by the kernel: its control buffer is valid for msg_controllen octets.
     let mut control: *const cmsghdr = unsafe { libc::CMSG_FIRSTHDR(header) };
     while !control.is_null() {
         // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR give null or a whole header inside the control buffer.
         let head = unsafe { &*control };
-        if head.cmsg_level == libc::IPPROTO_UDP && head.cmsg_type == UDP_GRO {
-            let mut size: c_int = 0;
-            // SAFETY: the kernel writes a c_int for UDP_GRO; its octets may be unaligned, so they are copied.
-            unsafe {
-                std::ptr::copy_nonoverlapping(
-                    libc::CMSG_DATA(control),
-                    (&raw mut size).cast::<u8>(),
-                    size_of::<c_int>(),
-                );
-            }
-            return usize::try_from(size).ok();
-        }
+        // SAFETY: CMSG_LEN only computes.
+        let octets = (head.cmsg_len as usize).saturating_sub(unsafe { libc::CMSG_LEN(0) } as usize);
+        // SAFETY: the kernel wrote cmsg_len octets, header included, and truncates at the end of the control buffer.
+        let data = unsafe { std::slice::from_raw_parts(libc::CMSG_DATA(control), octets) };
+        look(head.cmsg_level, head.cmsg_type, data);
         // SAFETY: as for CMSG_FIRSTHDR.
         control = unsafe { libc::CMSG_NXTHDR(header, control) };
     }
-    None
 }
 
 /// sendmmsg of all messages. A message that the kernel refuses as a whole because of its segments is sent packet by packet.
-pub(crate) fn send(fd: BorrowedFd<'_>, arena: &[u8], messages: &[Message], ports: bool) -> Sent {
-    let mut result = Sent::default();
+pub(crate) fn send(fd: BorrowedFd<'_>, arena: &[u8], messages: &[Message], ports: bool, result: &mut Sent) {
     for chunk in messages.chunks(BATCH) {
-        send_chunk(fd, arena, chunk, ports, &mut result);
+        send_chunk(fd, arena, chunk, ports, result);
     }
-    result
 }
 
 fn send_chunk(fd: BorrowedFd<'_>, arena: &[u8], messages: &[Message], ports: bool, result: &mut Sent) {
@@ -317,18 +370,31 @@ fn send_chunk(fd: BorrowedFd<'_>, arena: &[u8], messages: &[Message], ports: boo
         header.msg_namelen = name_octets;
         header.msg_iov = &raw mut vectors[count];
         header.msg_iovlen = 1;
-        if message.packets() > 1 {
+        if message.packets() > 1 || message.class != 0 {
             let control = controls[count].write(Control([0; CONTROL_OCTETS]));
             header.msg_control = control.0.as_mut_ptr().cast();
-            // SAFETY: CMSG_SPACE and CMSG_LEN only compute; two octets of data fit into CONTROL_OCTETS.
-            header.msg_controllen = unsafe { libc::CMSG_SPACE(2) } as _;
-            // SAFETY: the control buffer is zeroed, aligned, and has room for one header and two octets.
+            header.msg_controllen = CONTROL_OCTETS as _; // for CMSG_NXTHDR; the true length follows
+            let v6 = message.to.is_ipv6();
+            // SAFETY: CMSG_SPACE and CMSG_LEN only compute. The control buffer is zeroed and aligned, and has room for two
+            // headers with an int each (48 of CONTROL_OCTETS), so that neither pointer is null nor leaves it.
             unsafe {
-                let head = libc::CMSG_FIRSTHDR(header);
-                (*head).cmsg_level = libc::IPPROTO_UDP;
-                (*head).cmsg_type = UDP_SEGMENT;
-                (*head).cmsg_len = libc::CMSG_LEN(2) as _;
-                libc::CMSG_DATA(head).cast::<u16>().write_unaligned(message.segment as u16);
+                let (mut used, mut head) = (0, libc::CMSG_FIRSTHDR(header));
+                if message.packets() > 1 {
+                    (*head).cmsg_level = libc::IPPROTO_UDP;
+                    (*head).cmsg_type = UDP_SEGMENT;
+                    (*head).cmsg_len = libc::CMSG_LEN(2) as _;
+                    libc::CMSG_DATA(head).cast::<u16>().write_unaligned(message.segment as u16);
+                    used += libc::CMSG_SPACE(2);
+                    head = libc::CMSG_NXTHDR(header, head);
+                }
+                if message.class != 0 {
+                    (*head).cmsg_level = if v6 { libc::IPPROTO_IPV6 } else { libc::IPPROTO_IP };
+                    (*head).cmsg_type = if v6 { libc::IPV6_TCLASS } else { libc::IP_TOS };
+                    (*head).cmsg_len = libc::CMSG_LEN(size_of::<c_int>() as u32) as _;
+                    libc::CMSG_DATA(head).cast::<c_int>().write_unaligned(c_int::from(message.class));
+                    used += libc::CMSG_SPACE(size_of::<c_int>() as u32);
+                }
+                header.msg_controllen = used as _;
             }
         }
         places[count] = index;
@@ -368,7 +434,14 @@ fn send_chunk(fd: BorrowedFd<'_>, arena: &[u8], messages: &[Message], ports: boo
                     Some(libc::EINVAL | libc::EIO | libc::EMSGSIZE) if message.packets() > 1 => {
                         send_singly(fd, arena, message, ports, result);
                     }
-                    Some(libc::EMSGSIZE) => result.too_big += message.packets(),
+                    Some(libc::EMSGSIZE) => {
+                        result.too_big += message.packets();
+                        if message.whole {
+                            result.refused.retain(|refused| refused.to != message.to);
+                            let refused = Refused { to: message.to, mtu: 0, place: message.place.clone() };
+                            result.refused.push(refused);
+                        }
+                    }
                     _ => result.failed += message.packets(),
                 }
                 next += 1;
@@ -385,7 +458,7 @@ fn send_singly(fd: BorrowedFd<'_>, arena: &[u8], message: &Message, ports: bool,
         .step_by(message.segment.max(1))
         .map(|start| {
             let end = message.place.end.min(start + message.segment);
-            Message { place: start..end, segment: 0, to: message.to }
+            Message { place: start..end, segment: 0, ..message.clone() }
         })
         .collect();
     for chunk in singles.chunks(BATCH) {

@@ -1,5 +1,6 @@
 //! UDP-encapsulated ESP (RFC 3948) over a bound UDP socket.
 
+use crate::dont_fragment::DontFragment;
 use crate::{Message, ReceiveBatch, Sent, Transport, owned, sys};
 use std::io;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ pub struct Udp {
     fd: OwnedFd,
     offload: bool,
     local: SocketAddr,
+    whole: DontFragment,
 }
 
 impl Udp {
@@ -21,9 +23,10 @@ impl Udp {
     pub fn new(fd: OwnedFd, offload: bool) -> io::Result<Self> {
         let local = sys::local_address(owned(&fd))?;
         sys::set_udp_gro(owned(&fd), offload)?;
-        sys::allow_fragments(owned(&fd), local.is_ipv6())?;
+        sys::receive_class(owned(&fd), local.is_ipv6())?;
+        let whole = DontFragment::new(owned(&fd), local.is_ipv6())?;
         sys::set_buffers(owned(&fd), SOCKET_BUFFER_OCTETS);
-        Ok(Self { fd, offload, local })
+        Ok(Self { fd, offload, local, whole })
     }
 
     /// What it is bound to.
@@ -38,7 +41,7 @@ impl Transport for Udp {
     }
 
     fn send(&self, arena: &[u8], messages: &[Message]) -> Sent {
-        sys::send(owned(&self.fd), arena, messages, true)
+        self.whole.send(owned(&self.fd), arena, messages, true)
     }
 
     fn segments(&self) -> bool {

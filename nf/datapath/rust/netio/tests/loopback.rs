@@ -33,8 +33,8 @@ fn segments_arrive_as_datagrams() {
         let (a, b) = pair(address);
         let arena: Vec<u8> = (0..2500u32).map(|n| (n % 251) as u8).collect();
         let messages = [
-            Message { place: 0..2100, segment: 1000, to: b.local() },
-            Message { place: 2100..2500, segment: 0, to: b.local() },
+            Message { place: 0..2100, segment: 1000, to: b.local(), class: 0, whole: false },
+            Message { place: 2100..2500, segment: 0, to: b.local(), class: 0, whole: false },
         ];
         assert_eq!(a.send(&arena, &messages).sent, 4);
         let got = receive_all(&b, 2500);
@@ -47,12 +47,12 @@ fn segments_arrive_as_datagrams() {
 fn what_cannot_be_sent_is_counted() {
     let (a, b) = pair("127.0.0.1");
     let arena = vec![0; 70_000];
-    let sent = a.send(&arena, &[Message { place: 0..70_000, segment: 0, to: b.local() }]);
+    let sent = a.send(&arena, &[Message { place: 0..70_000, segment: 0, to: b.local(), class: 0, whole: false }]);
     assert_eq!((sent.sent, sent.too_big, sent.failed), (0, 1, 0));
     let other = "[::1]:9".parse().unwrap();
-    let sent = a.send(&arena, &[Message { place: 0..10, segment: 0, to: other }]);
+    let sent = a.send(&arena, &[Message { place: 0..10, segment: 0, to: other, class: 0, whole: false }]);
     assert_eq!((sent.sent, sent.failed), (0, 1));
-    let sent = a.send(&arena, &[Message { place: 69_999..70_001, segment: 0, to: b.local() }]);
+    let sent = a.send(&arena, &[Message { place: 69_999..70_001, segment: 0, to: b.local(), class: 0, whole: false }]);
     assert_eq!((sent.sent, sent.failed), (0, 1));
 }
 
@@ -60,7 +60,8 @@ fn what_cannot_be_sent_is_counted() {
 fn more_messages_than_one_call_takes() {
     let (a, b) = pair("127.0.0.1");
     let arena: Vec<u8> = (0..50).collect();
-    let messages: Vec<Message> = (0..50).map(|n| Message { place: n..n + 1, segment: 0, to: b.local() }).collect();
+    let messages: Vec<Message> =
+        (0..50).map(|n| Message { place: n..n + 1, segment: 0, to: b.local(), class: 0, whole: false }).collect();
     assert_eq!(a.send(&arena, &messages).sent, 50);
     assert_eq!(receive_all(&b, 50).concat(), arena);
 }

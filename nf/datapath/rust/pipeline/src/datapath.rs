@@ -4,7 +4,7 @@ use crate::context::{Context, Port, TunSet};
 use crate::events::{Event, Events, ForeignIke};
 use crate::inbound::{InboundWork, SharedSad};
 use crate::outbound::OutboundWork;
-use crate::sa::{Common, InboundSa, Lifetime, OutboundSa, Path};
+use crate::sa::{Common, InboundSa, Lifetime, OutboundSa, Path, Sizes};
 use crate::sync::{lock, read, write};
 use crate::timer::{HasCommon, Timer};
 use crate::totals::{Direction, Reason, Totals};
@@ -119,8 +119,8 @@ pub struct SaConfig<'a> {
     pub replay_window: u32,
     /// When it ends.
     pub lifetime: Lifetime,
-    /// Of the inner packet.
-    pub mtu: usize,
+    /// Of inner and outer packets.
+    pub sizes: Sizes,
     /// The first outbound sequence number.
     pub first_sequence: u64,
 }
@@ -294,7 +294,7 @@ impl DataPath {
             Direction::Outbound => {
                 let esp = esp::Outbound::new(config.spi, config.esn, suite, config.first_sequence);
                 let path = Path { local: config.local, to: config.remote, encapsulated: config.encapsulated };
-                let sa = Arc::new(OutboundSa::new(common, config.policy_id, esp, config.mtu, path));
+                let sa = Arc::new(OutboundSa::new(common, config.policy_id, esp, config.sizes, path));
                 self.context(config.context).adopt(sa.clone(), config.local_ts, config.remote_ts);
                 AnySa::Out(sa)
             }

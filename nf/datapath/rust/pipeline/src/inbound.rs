@@ -101,12 +101,12 @@ impl InboundWork {
     fn batch(&mut self, context: &Context, port: &Port, batch: &mut ReceiveBatch) {
         let tun = context.tun();
         let received = std::mem::take(&mut batch.received);
-        for Received { place, segment, from } in &received {
+        for Received { place, segment, from, class } in &received {
             let mut start = place.start;
             while start < place.end {
                 // an aggregate may hold packets of several SAs, and IKE: nothing is known of one from the one before
                 let end = place.end.min(start.saturating_add((*segment).max(1)));
-                match self.datagram(context, port, &mut batch.buf, start..end, *from) {
+                match self.datagram(context, port, &mut batch.buf, start..end, *from, *class) {
                     Ok(Some(packet)) => self.deliver(tun.as_deref(), &mut batch.buf, packet),
                     Ok(None) => {}
                     Err(reason) => self.totals.dropped(IN, reason, 1),
@@ -126,6 +126,7 @@ impl InboundWork {
         buf: &mut [u8],
         place: Range<usize>,
         from: SocketAddr,
+        class: u8,
     ) -> Result<Option<Range<usize>>, Reason> {
         let start = place.start;
         let packet = buf.get_mut(place).ok_or(Reason::Malformed)?;
@@ -173,6 +174,8 @@ impl InboundWork {
         if !sa.selectors.matches_inbound(&flow) {
             return Err(Reason::SelectorMismatch);
         }
+        let whole = packet.get_mut(opened.payload.clone()).and_then(|payload| payload.get_mut(..flow.length));
+        inner::decapsulate(whole.ok_or(Reason::Malformed)?, class).map_err(|_| Reason::CeOnNotEct)?;
         sa.common.carried(flow.length, self.now, &self.events);
         let inner_start = start + opened.payload.start;
         Ok(Some(inner_start..inner_start + flow.length))

@@ -11,6 +11,7 @@ mod datapath;
 mod events;
 mod inbound;
 mod outbound;
+mod paths;
 mod sa;
 mod sync;
 mod timer;
@@ -19,5 +20,5 @@ mod worker;
 
 pub use datapath::{DataPath, Error, SaConfig, SaSnapshot, Snapshot};
 pub use events::{Event, EventKind, ForeignIke};
-pub use sa::Lifetime;
+pub use sa::{DontFragment, Lifetime, Sizes};
 pub use totals::{Direction, Reason};

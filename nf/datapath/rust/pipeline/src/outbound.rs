@@ -3,15 +3,17 @@
 use crate::answers::Answers;
 use crate::context::{Context, Port};
 use crate::events::Events;
-use crate::sa::OutboundSa;
+use crate::paths::Paths;
+use crate::sa::{DontFragment, OutboundSa};
 use crate::sync::lock;
 use crate::totals::{Direction, Reason, Totals};
 use inner::{Fragments, GsoType, MAX_ANSWER_OCTETS, Segments, VNET_HEADER_OCTETS, VnetHeader};
 use lookup::Flow;
-use netio::{Device, Message, SLOT_OCTETS};
+use netio::{Device, Message, SLOT_OCTETS, Sent};
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 use zeroize::Zeroizing;
 
@@ -24,6 +26,9 @@ const MAX_SEGMENTS: u64 = 64;
 const MAX_MESSAGE_OCTETS: usize = 65_000;
 /// Whoever answers a too big packet says at least this (RFC 791).
 const SMALLEST_MTU: usize = 68;
+/// An IPv6 sender is not asked for less (RFC 2473 section 7.1).
+const SMALLEST_MTU_V6: usize = 1280;
+const UDP_HEADER_OCTETS: usize = 8;
 
 /// Which SA and socket the packets of a flow take, while the context's generation stays the same.
 struct Route {
@@ -33,6 +38,41 @@ struct Route {
     sa: Arc<OutboundSa>,
     port: Arc<Port>,
     to: SocketAddr,
+    /// Octets of the outer IP and UDP headers.
+    overhead: usize,
+    /// Octets of an inner packet that may be fragmented.
+    pre_fragment: usize,
+}
+
+/// What one outer header says.
+#[derive(Clone, Copy)]
+struct Outer {
+    to: SocketAddr,
+    class: u8,
+    whole: bool,
+}
+
+/// How long an inner packet may be.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Any.
+    mtu: usize,
+    /// One that may be fragmented; at most `mtu`.
+    cut: usize,
+}
+
+/// Why a packet was not sent.
+enum Lost {
+    /// Give up on it.
+    Dropped(Reason),
+    /// The kernel refused its first part as larger than the path.
+    Refused,
+}
+
+impl From<Reason> for Lost {
+    fn from(reason: Reason) -> Self {
+        Self::Dropped(reason)
+    }
 }
 
 /// IVs that nobody can predict, drawn many at a time.
@@ -78,12 +118,15 @@ struct Pending {
 
 impl Pending {
     /// Note the packet of `octets` octets that now lies at the end of what is filled.
-    fn push(&mut self, octets: usize, to: SocketAddr, segments: bool) {
+    fn push(&mut self, octets: usize, outer: Outer, segments: bool) {
+        let Outer { to, class, whole } = outer;
         let place = self.filled..self.filled + octets;
         self.filled = place.end;
         if let (true, false, Some(last)) = (segments, self.closed, self.messages.last_mut()) {
             let size = if last.segment == 0 { last.place.len() } else { last.segment };
             if last.to == to
+                && last.class == class
+                && last.whole == whole
                 && octets <= size
                 && last.place.end == place.start
                 && last.packets() < MAX_SEGMENTS
@@ -95,21 +138,23 @@ impl Pending {
                 return;
             }
         }
-        self.messages.push(Message { place, segment: 0, to });
+        self.messages.push(Message { place, segment: 0, to, class, whole });
         self.closed = false;
     }
 
-    fn flush(&mut self, totals: &Totals) {
+    /// Send all. What was too big is for the caller to count.
+    fn flush(&mut self, totals: &Totals) -> Sent {
+        let mut sent = Sent::default();
         if let (Some(port), false) = (&self.port, self.messages.is_empty()) {
-            let sent = port.transport.send(&self.arena, &self.messages);
+            sent = port.transport.send(&self.arena, &self.messages);
             totals.carried(OUT, sent.sent, self.octets);
-            totals.dropped(OUT, Reason::TooBig, sent.too_big);
             totals.dropped(OUT, Reason::SendFailed, sent.failed);
         }
         self.messages.clear();
         self.filled = 0;
         self.octets = 0;
         self.closed = false;
+        sent
     }
 }
 
@@ -119,6 +164,11 @@ pub(crate) struct OutboundWork {
     events: Arc<Events>,
     buf: Vec<u8>,
     pending: Pending,
+    /// The context of what is pending.
+    context: u32,
+    paths: Paths,
+    /// One segment that is to be fragmented.
+    scratch: Vec<u8>,
     route: Option<Route>,
     ivs: RandomIvs,
     answers: Answers,
@@ -140,6 +190,9 @@ impl OutboundWork {
             events,
             buf: vec![0; SLOT_OCTETS + VNET_HEADER_OCTETS],
             pending,
+            context: 0,
+            paths: Paths::default(),
+            scratch: Vec::new(),
             route: None,
             ivs: RandomIvs::new(),
             answers: Answers::new(Instant::now()),
@@ -168,7 +221,7 @@ impl OutboundWork {
             }
         }
         self.buf = buf;
-        self.pending.flush(&self.totals);
+        self.flush();
         self.pending.port = None;
         result
     }
@@ -199,21 +252,57 @@ impl OutboundWork {
             (VnetHeader::default(), octets)
         };
         let flow = Flow::parse(packet).map_err(|_| Reason::Malformed)?;
+        if let (GsoType::None, Some((start, offset))) = (header.gso, header.checksum) {
+            inner::complete(packet, start.into(), offset.into()).ok_or(Reason::Malformed)?;
+        }
+        let packet: &[u8] = packet;
         self.find_route(context, &flow)?;
         let Some(route) = &self.route else { return Err(Reason::NoPolicy) };
         let (sa, port, to) = (route.sa.clone(), route.port.clone(), route.to);
+        let (overhead, pre_fragment) = (route.overhead, route.pre_fragment);
         if self.pending.port.as_ref().is_none_or(|pending| !Arc::ptr_eq(pending, &port)) {
-            self.pending.flush(&self.totals);
+            self.flush();
             self.pending.port = Some(port.clone());
+            self.context = context.index;
         }
-        let mtu = sa.mtu.min(if tun_mtu == 0 { usize::MAX } else { tun_mtu }).max(SMALLEST_MTU);
+        let uncut = inner::dont_fragment(packet);
+        let whole = match sa.sizes.dont_fragment {
+            DontFragment::Clear => false,
+            DontFragment::Copy => uncut,
+            DontFragment::Set => true,
+        };
+        let mut outer = Outer { to, class: inner::traffic_class(packet), whole };
+        let mut limits = Limits { mtu: sa.sizes.mtu.min(if tun_mtu == 0 { usize::MAX } else { tun_mtu }), cut: 0 };
         // several queues may carry one SA: what is numbered together must leave together
         let order = (!alone).then(|| lock(&sa.order));
-        let result = self.protect(&header, packet, &flow, mtu, &sa, &port, to, device);
+        let mut path_mtu = if whole { self.paths.mtu(context.index, to.ip(), self.now) } else { None };
+        let result = loop {
+            if let Some(path_mtu) = path_mtu {
+                let room = sa.esp.payload_room(path_mtu.saturating_sub(overhead));
+                let smallest = if flow.source.is_ipv6() { SMALLEST_MTU_V6 } else { SMALLEST_MTU };
+                limits.mtu = limits.mtu.min(room.max(smallest));
+                outer.whole = room >= smallest; // a sender cannot make its packets smaller than that
+            }
+            limits.mtu = limits.mtu.max(SMALLEST_MTU);
+            limits.cut = if uncut { limits.mtu } else { limits.mtu.min(pre_fragment).max(SMALLEST_MTU) };
+            let result = self.protect(&header, packet, &flow, limits, &sa, &port, outer, device);
+            if !matches!(result, Err(Lost::Refused)) {
+                break result;
+            }
+            // nothing of it was sent: what fits may be, and its sender gets an answer
+            let learnt = self.paths.mtu(context.index, to.ip(), self.now);
+            if learnt.is_none() || learnt == path_mtu {
+                break result; // there is nothing to be learnt from the kernel
+            }
+            path_mtu = learnt;
+        };
         if order.is_some() {
-            self.pending.flush(&self.totals);
+            self.flush();
         }
-        result
+        result.map_err(|lost| match lost {
+            Lost::Dropped(reason) => reason,
+            Lost::Refused => Reason::TooBig,
+        })
     }
 
     #[expect(
@@ -223,48 +312,104 @@ impl OutboundWork {
     fn protect(
         &mut self,
         header: &VnetHeader,
-        packet: &mut [u8],
+        packet: &[u8],
         flow: &Flow,
-        mtu: usize,
+        limits: Limits,
         sa: &OutboundSa,
         port: &Port,
-        to: SocketAddr,
+        outer: Outer,
         device: &dyn Device,
-    ) -> Result<(), Reason> {
+    ) -> Result<(), Lost> {
         let next_header = if flow.source.is_ipv6() { esp::NEXT_HEADER_IPV6 } else { esp::NEXT_HEADER_IPV4 };
         if header.gso != GsoType::None {
-            let segments = Segments::new(header, packet, flow, mtu).map_err(|_| Reason::Malformed)?;
-            if segments.longest() > mtu {
-                return Err(self.too_big(packet, flow, mtu, device));
+            let segments = Segments::new(header, packet, flow, limits.cut).map_err(|_| Reason::Malformed)?;
+            let large = segments.longest() > limits.cut;
+            if large && (segments.longest() > limits.mtu && inner::dont_fragment(packet)) {
+                return Err(self.too_big(packet, flow, limits.mtu, device).into());
             }
             for index in 0..segments.count() {
                 let octets = segments.octets(index);
-                let sealed = self.seal(sa, port, to, next_header, octets, |out| segments.write(index, out));
-                if let Err(reason) = sealed {
+                let sealed = if large && octets > limits.cut {
+                    let mut segment = std::mem::take(&mut self.scratch);
+                    segment.resize(octets, 0);
+                    let written = segments.write(index, &mut segment).ok_or(Reason::Malformed);
+                    let sealed = written
+                        .map_err(Lost::from)
+                        .and_then(|_| self.whole_or_cut(&segment, flow, limits, sa, port, outer, device));
+                    self.scratch = segment;
+                    sealed
+                } else {
+                    self.seal(sa, port, outer, next_header, octets, |out| segments.write(index, out))
+                };
+                if let Err(lost) = sealed {
+                    let (reason, lost) = match lost {
+                        Lost::Refused if index == 0 => return Err(lost),
+                        Lost::Refused => (Reason::TooBig, Lost::Dropped(Reason::TooBig)),
+                        Lost::Dropped(reason) => (reason, lost),
+                    };
                     let rest = segments.count() - index - 1; // the first of those left is counted by our caller
                     self.totals.dropped(OUT, reason, rest as u64);
-                    return Err(reason);
+                    return Err(lost);
                 }
             }
             return Ok(());
         }
-        if let Some((start, offset)) = header.checksum {
-            inner::complete(packet, start.into(), offset.into()).ok_or(Reason::Malformed)?;
-        }
         let packet = packet.get(..flow.length).ok_or(Reason::Malformed)?;
-        if packet.len() > mtu {
-            let Some(fragments) = Fragments::new(packet, mtu) else {
-                return Err(self.too_big(packet, flow, mtu, device));
-            };
-            for index in 0..fragments.count() {
-                self.seal(sa, port, to, next_header, mtu, |out| fragments.write(index, out))?;
+        self.whole_or_cut(packet, flow, limits, sa, port, outer, device)
+    }
+
+    /// Seal a packet, in fragments where it is too large and that is allowed.
+    #[expect(clippy::too_many_arguments, reason = "as for `protect`")]
+    fn whole_or_cut(
+        &mut self,
+        packet: &[u8],
+        flow: &Flow,
+        limits: Limits,
+        sa: &OutboundSa,
+        port: &Port,
+        outer: Outer,
+        device: &dyn Device,
+    ) -> Result<(), Lost> {
+        let next_header = if flow.source.is_ipv6() { esp::NEXT_HEADER_IPV6 } else { esp::NEXT_HEADER_IPV4 };
+        if packet.len() > limits.cut {
+            match Fragments::new(packet, limits.cut) {
+                Some(fragments) => {
+                    for index in 0..fragments.count() {
+                        let put = |out: &mut [u8]| fragments.write(index, out);
+                        self.seal(sa, port, outer, next_header, fragments.longest(), put).map_err(
+                            |lost| match lost {
+                                Lost::Refused if index > 0 => Lost::Dropped(Reason::TooBig),
+                                _ => lost,
+                            },
+                        )?;
+                    }
+                    return Ok(());
+                }
+                None if packet.len() > limits.mtu => {
+                    return Err(self.too_big(packet, flow, limits.mtu, device).into());
+                }
+                None => {}
             }
-            return Ok(());
         }
-        self.seal(sa, port, to, next_header, packet.len(), |out| {
+        self.seal(sa, port, outer, next_header, packet.len(), |out| {
             out.get_mut(..packet.len())?.copy_from_slice(packet);
             Some(packet.len())
         })
+    }
+
+    /// Send what is pending, and remember which paths refused something.
+    fn flush(&mut self) {
+        let sent = self.pending.flush(&self.totals);
+        self.totals.dropped(OUT, Reason::TooBig, sent.too_big);
+        self.learn(&sent);
+    }
+
+    fn learn(&mut self, sent: &Sent) {
+        for refused in &sent.refused {
+            if refused.mtu > 0 {
+                self.paths.learn(self.context, refused.to.ip(), refused.mtu, self.now);
+            }
+        }
     }
 
     /// Seal one inner packet, of at most `room` octets, which `put` writes where it is told.
@@ -272,34 +417,43 @@ impl OutboundWork {
         &mut self,
         sa: &OutboundSa,
         port: &Port,
-        to: SocketAddr,
+        outer: Outer,
         next_header: u8,
         room: usize,
         put: impl FnOnce(&mut [u8]) -> Option<usize>,
-    ) -> Result<(), Reason> {
+    ) -> Result<(), Lost> {
         if sa.common.expired() {
-            return Err(Reason::Expired);
+            return Err(Reason::Expired.into());
         }
         let (prefix, sealed_room) = (sa.esp.prefix_octets(), sa.esp.sealed_octets(room));
-        if self.pending.filled + sealed_room > self.pending.arena.len() {
-            self.pending.flush(&self.totals);
+        let untried = outer.whole && sealed_room > sa.proven.load(Ordering::Relaxed);
+        if untried || self.pending.filled + sealed_room > self.pending.arena.len() {
+            self.flush();
         }
         let start = self.pending.filled;
         let out = self.pending.arena.get_mut(start..start + sealed_room).ok_or(Reason::Unsupported)?;
         let payload = out.get_mut(prefix..prefix + room).and_then(put).ok_or(Reason::Malformed)?;
         let Ok(reserved) = sa.esp.reserve(1) else {
             sa.common.exhaust(&self.events);
-            return Err(Reason::SequenceExhausted);
+            return Err(Reason::SequenceExhausted.into());
         };
         let (ivs, mut random) = (&mut self.ivs, true);
         let sealed = sa.esp.seal(reserved.first, next_header, out, payload, |iv| random = ivs.fill(iv));
         let octets = sealed.map_err(|_| Reason::Unsupported)?;
         if !random {
-            return Err(Reason::Unsupported); // without randomness there is no IV to send it with
+            return Err(Reason::Unsupported.into()); // without randomness there is no IV to send it with
         }
         sa.common.carried(payload, self.now, &self.events);
         self.pending.octets += payload as u64;
-        self.pending.push(octets, to, port.transport.segments());
+        self.pending.push(octets, outer, port.transport.segments());
+        if untried {
+            let sent = self.pending.flush(&self.totals);
+            self.learn(&sent);
+            if sent.too_big > 0 {
+                return Err(Lost::Refused); // counted by whoever gives up on it
+            }
+            sa.proven.fetch_max(octets, Ordering::Relaxed);
+        }
         Ok(())
     }
 
@@ -315,7 +469,18 @@ impl OutboundWork {
         let sa = context.find(flow).ok_or(Reason::NoPolicy)?;
         let path = sa.path();
         let port = context.port(path.local, path.encapsulated).ok_or(Reason::NoRoute)?;
-        self.route = Some(Route { generation, context: context.index, key, sa, port, to: path.to });
+        let overhead = if path.to.is_ipv6() { 40 } else { 20 } + if path.encapsulated { UDP_HEADER_OCTETS } else { 0 };
+        let pre_fragment = match sa.sizes.pre_fragment {
+            0 => usize::MAX,
+            octets if path.encapsulated && !sa.sizes.count_udp_header => octets + UDP_HEADER_OCTETS,
+            octets => octets,
+        };
+        let pre_fragment = match pre_fragment {
+            usize::MAX => usize::MAX,
+            octets => sa.esp.payload_room(octets.saturating_sub(overhead)),
+        };
+        let to = path.to;
+        self.route = Some(Route { generation, context: context.index, key, sa, port, to, overhead, pre_fragment });
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use crate::events::{EventKind, Events};
 use crate::sync::{lock, read, write};
 use lookup::Entry;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, RwLock};
 use std::time::{Duration, Instant};
 
@@ -166,13 +166,40 @@ pub(crate) struct Path {
     pub(crate) encapsulated: bool,
 }
 
+/// The outer header's DF bit (TPL-12). An IPv6 header has none: what would have it is not fragmented by us either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DontFragment {
+    /// Clear.
+    Clear,
+    /// As the inner header has it; an inner IPv6 packet counts as having it.
+    Copy,
+    /// Set.
+    Set,
+}
+
+/// What outer packets may be, apart from their addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Octets of an inner packet; a larger one is answered with ICMP or, where it may be, fragmented.
+    pub mtu: usize,
+    /// Octets of an outer packet: an inner one that may be fragmented is, so that it fits; 0 is off (WSG-08).
+    pub pre_fragment: usize,
+    /// Whether the UDP header counts in `pre_fragment` (QOS-21).
+    pub count_udp_header: bool,
+    /// Whether outer packets may be fragmented.
+    pub dont_fragment: DontFragment,
+}
+
 /// An SA that seals.
 #[derive(Debug)]
 pub(crate) struct OutboundSa {
     pub(crate) common: Common,
     pub(crate) policy_id: u64,
     pub(crate) esp: esp::Outbound,
-    pub(crate) mtu: usize,
+    pub(crate) sizes: Sizes,
+    /// Octets of the largest ESP packet that the kernel took whole: a larger one is sent by itself, so that we still have
+    /// its inner packet should it be refused.
+    pub(crate) proven: AtomicUsize,
     path: RwLock<Path>,
     /// Held while a run of packets is numbered, sealed and sent, where several workers feed one SA: packets that overtake
     /// each other by more than the peer's window would be lost as replays.
@@ -180,8 +207,9 @@ pub(crate) struct OutboundSa {
 }
 
 impl OutboundSa {
-    pub(crate) fn new(common: Common, policy_id: u64, esp: esp::Outbound, mtu: usize, path: Path) -> Self {
-        Self { common, policy_id, esp, mtu, path: RwLock::new(path), order: Mutex::new(()) }
+    pub(crate) fn new(common: Common, policy_id: u64, esp: esp::Outbound, sizes: Sizes, path: Path) -> Self {
+        let proven = AtomicUsize::new(0);
+        Self { common, policy_id, esp, sizes, proven, path: RwLock::new(path), order: Mutex::new(()) }
     }
 
     pub(crate) fn path(&self) -> Path {
@@ -190,5 +218,6 @@ impl OutboundSa {
 
     pub(crate) fn set_path(&self, path: Path) {
         *write(&self.path) = path;
+        self.proven.store(0, Ordering::Relaxed);
     }
 }

@@ -58,13 +58,15 @@ pub enum Reason {
     Keepalive,
     /// Inbound: IKE on a data path socket while too much of it waits already.
     IkeOverflow,
+    /// Inbound: the path was congested, and the inner sender does not understand ECN (RFC 6040 section 4.2).
+    CeOnNotEct,
     /// A bug of ours: a worker panicked over a batch, and went on.
     Panicked,
 }
 
 impl Reason {
     /// All.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::UnknownSpi,
         Self::Malformed,
         Self::Replay,
@@ -80,6 +82,7 @@ impl Reason {
         Self::Dummy,
         Self::Keepalive,
         Self::IkeOverflow,
+        Self::CeOnNotEct,
         Self::Panicked,
     ];
 
@@ -101,6 +104,7 @@ impl Reason {
             Self::Dummy => "dummy",
             Self::Keepalive => "keepalive",
             Self::IkeOverflow => "ike-overflow",
+            Self::CeOnNotEct => "ce-on-not-ect",
             Self::Panicked => "panicked",
         }
     }

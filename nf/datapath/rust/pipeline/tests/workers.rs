@@ -4,7 +4,7 @@
 
 use lookup::Selector;
 use netio::{Device, DummyDevice, DummyTransport, Message, Poller, ReceiveBatch, Sent, Transport};
-use pipeline::{DataPath, Direction, Lifetime, Reason, SaConfig};
+use pipeline::{DataPath, Direction, DontFragment, Lifetime, Reason, SaConfig, Sizes};
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::BorrowedFd;
@@ -38,7 +38,7 @@ fn sa(id: u64, direction: Direction, spi: u32) -> SaConfig<'static> {
         esn: false,
         replay_window: 64,
         lifetime: Lifetime::default(),
-        mtu: 1400,
+        sizes: Sizes { mtu: 1400, pre_fragment: 0, count_udp_header: false, dont_fragment: DontFragment::Copy },
         first_sequence: 1,
     }
 }

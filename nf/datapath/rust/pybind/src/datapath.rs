@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use lookup::Selector;
-use pipeline::{Direction, EventKind, Lifetime, SaConfig};
+use pipeline::{Direction, DontFragment, EventKind, Lifetime, SaConfig, Sizes};
 use pyo3::prelude::*;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -46,7 +46,8 @@ impl DataPath {
     }
 
     #[pyo3(signature = (*, sa_id, outbound, context_index, spi, policy_id, local, remote, encap_remote_port, encr, key_bits,
-                        integ, encr_key, integ_key, local_ts, remote_ts, esn, replay_window, lifetime, mtu, first_sequence))]
+                        integ, encr_key, integ_key, local_ts, remote_ts, esn, replay_window, lifetime, mtu, first_sequence,
+                        dont_fragment="copy-bit", pre_fragment=0, count_udp_header=false))]
     #[expect(clippy::too_many_arguments, reason = "one SA, field by field; all are named on the Python side")]
     fn install_sa(
         &self,
@@ -71,8 +72,17 @@ impl DataPath {
         lifetime: LifetimeTuple,
         mtu: usize,
         first_sequence: u64,
+        dont_fragment: &str,
+        pre_fragment: u16,
+        count_udp_header: bool,
     ) -> Result<(), Error> {
         let (soft_time, hard_time, soft_octets, hard_octets, soft_packets, hard_packets) = lifetime;
+        let dont_fragment = match dont_fragment {
+            "clear-bit" => DontFragment::Clear,
+            "copy-bit" => DontFragment::Copy,
+            "set-bit" => DontFragment::Set,
+            other => return Err(Error::new(format!("{other} is no way to treat the DF bit"))),
+        };
         let config = SaConfig {
             id: sa_id,
             direction: if outbound { Direction::Outbound } else { Direction::Inbound },
@@ -99,7 +109,7 @@ impl DataPath {
                 soft_packets,
                 hard_packets,
             },
-            mtu,
+            sizes: Sizes { mtu, pre_fragment: pre_fragment.into(), count_udp_header, dont_fragment },
             first_sequence,
         };
         Ok(py.detach(|| self.inner.install(config))?)

@@ -13,5 +13,6 @@ fn _rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<parts::EspOutbound>()?;
     module.add_class::<parts::EspInbound>()?;
     module.add_class::<parts::ReplayWindow>()?;
-    module.add_class::<parts::SpdTable>()
+    module.add_class::<parts::SpdTable>()?;
+    module.add_function(wrap_pyfunction!(parts::decapsulate, module)?)
 }

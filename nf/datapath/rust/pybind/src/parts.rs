@@ -39,6 +39,10 @@ impl EspOutbound {
         buf.truncate(octets);
         Ok(buf)
     }
+
+    fn payload_room(&self, octets: usize) -> usize {
+        self.inner.payload_room(octets)
+    }
 }
 
 #[pyclass(frozen, module = "nf.datapath._rust")]
@@ -142,4 +146,12 @@ impl SpdTable {
             found.map(|id| *id)
         })
     }
+}
+
+/// The inner packet after decapsulation; None when the outer class ends it.
+#[pyfunction]
+#[pyo3(signature = (packet, outer_class))]
+pub fn decapsulate(packet: &[u8], outer_class: u8) -> Option<Vec<u8>> {
+    let mut packet = packet.to_vec();
+    inner::decapsulate(&mut packet, outer_class).ok().map(|()| packet)
 }
