@@ -2,7 +2,7 @@
 # Install what OpenWSG needs on Debian 12, each thing only where it is missing: Debian packages, a Rust tool chain, the virtual
 # environment .venv with the locked Python packages, and the Rust extension. Safe to run again; `make` does so.
 #
-#   packaging/bootstrap.sh [--peers]     --peers: also what the demo and the tests run against (strongSwan, iperf3, promtool, ...)
+#   packaging/bootstrap.sh [--peers]     --peers: also what the demo, the tests and the linters use (strongSwan, iperf3, promtool, clippy, ...)
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -28,6 +28,10 @@ minor=$(rust_minor rustc || true)
 cargo_minor=$(rust_minor cargo || true)
 if [ "${minor:-0}" -lt "$rust_at_least" ] || [ "${cargo_minor:-0}" -lt "$rust_at_least" ]; then
     missing="$missing rustc-web cargo-web"
+fi
+if [ "${1:-}" = --peers ]; then    # the linters; a tool chain of rustup brings its own
+    cargo fmt --version >/dev/null 2>&1 || missing="$missing rustfmt-web"
+    cargo clippy --version >/dev/null 2>&1 || missing="$missing rust-web-clippy"
 fi
 
 if [ -n "$missing" ]; then

@@ -70,14 +70,20 @@ class ChildMain(Protocol):
         """wsgd is gone or has said stop: release everything."""
 
 
-def run(options: ChildOptions, make: Callable[[ChildOptions], ChildMain]) -> None:
+def run(
+    options: ChildOptions, make: Callable[[ChildOptions], ChildMain], prepare: Callable[[], None] = lambda: None
+) -> None:
     """Run a child until its control channel closes; never returns with work left behind.
+
+    prepare: what must happen while the child may still read the folder that it was installed in, which can be root's
+    alone: loading everything that is loaded at first use.
 
     SIGINT and SIGTERM are wsgd's to handle: a terminal sends them to the whole group, and the stop is wsgd's decision.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logs.configure(options.log_level)
+    prepare()
     privileges.drop(options.uid, options.gid)
     privileges.die_with_parent(options.parent)
     control = socket.socket(fileno=options.control_fd)
@@ -101,11 +107,11 @@ async def _serve(options: ChildOptions, control: socket.socket, make: Callable[[
         main.close()
 
 
-def main(make: Callable[[ChildOptions], ChildMain]) -> None:
+def main(make: Callable[[ChildOptions], ChildMain], prepare: Callable[[], None] = lambda: None) -> None:
     """The `__main__` of a child module; an exception that ends it is logged on one line."""
     options = ChildOptions.parse(sys.argv[1:])
     try:
-        run(options, make)
+        run(options, make, prepare)
     except Exception:
         log.critical("child-failed", exc_info=True, extra={"fields": {"child": options.name}})
         sys.exit(1)

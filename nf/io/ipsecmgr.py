@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable
 
 from nf.config.transaction import PrepareError
+from nf.crypto import selftest
 from nf.ike.actions import Event, EventName
 from nf.ike.engine import Engine
 from nf.ike.inputs import ClearSas, Command, NetworkPath, RekeyChildSa, RekeyIkeSa, SaFilter, Shutdown
@@ -296,4 +297,4 @@ class IpsecManager:
 
 
 if __name__ == "__main__":
-    main(IpsecManager)
+    main(IpsecManager, selftest.run)

@@ -1,6 +1,6 @@
 """Two engines over a simulated network with a fake clock: loss, duplication, reordering, and a NAT when asked for.
 
-The data paths are sets of what was asked of them; `World.check` says whether both ends agree.
+The data paths are sets of what was asked of them; `World.agree` says whether both ends agree.
 """
 
 from __future__ import annotations
