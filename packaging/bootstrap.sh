@@ -13,7 +13,7 @@ die() { say "$*"; exit 1; }
 
 build_packages="build-essential pkg-config python3-venv python3-dev libyang2-dev iproute2 ca-certificates"
 peer_packages="strongswan-charon strongswan-swanctl charon-systemd libcharon-extra-plugins libstrongswan-standard-plugins
-    libstrongswan-extra-plugins libyang2-tools iperf3 iputils-ping prometheus tshark tcpdump openssl nftables procps"
+    libstrongswan-extra-plugins libyang2-tools iperf3 iputils-ping ethtool prometheus tshark tcpdump openssl nftables procps"
 
 packages=$build_packages
 [ "${1:-}" = --peers ] && packages="$build_packages $peer_packages"
