@@ -156,7 +156,7 @@ def test_a_stop_while_starting_is_clean(wsgd) -> None:
 
 
 def test_it_says_what_it_misses(netns, tmp_path) -> None:
-    """Without capabilities (but still the owner of a folder that only root may read): one sentence each, and a status that is not 0."""
+    """Without capabilities, though it owns what only root may read: one sentence each, and a status that is not 0."""
     drop = (
         "import os, sys, runpy; sys.path.insert(0, sys.argv[1]); import wsg.daemon;"
         "from nf.io import privileges; privileges.drop(None, None);"
